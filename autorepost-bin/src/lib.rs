@@ -1,0 +1,1 @@
+//! autorepost-bin

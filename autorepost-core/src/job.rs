@@ -1,0 +1,266 @@
+//! Jobs: durable units of work, claimed with a lease.
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Error,
+    connection::Connection,
+    id::{JobId, TenantId},
+    repost::Repost,
+    Platform,
+};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Reads a source account and admits what is new. One for each source connection, for ever.
+    TiktokSync,
+    /// Fetches a post's media, checks it and renders the caption.
+    RepostPrep,
+    /// Publishes one repost.
+    RepostPublish,
+    /// Keeps a connection's credential alive. One for each connection, for ever.
+    TokenRefresh,
+    /// Finds what was forgotten and prunes what is finished. One in all, for ever.
+    Upkeep,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::TiktokSync, Self::RepostPrep, Self::RepostPublish, Self::TokenRefresh, Self::Upkeep];
+
+    /// The stable snake-case name: used in storage, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TiktokSync => "tiktok_sync",
+            Self::RepostPrep => "repost_prep",
+            Self::RepostPublish => "repost_publish",
+            Self::TokenRefresh => "token_refresh",
+            Self::Upkeep => "upkeep",
+        }
+    }
+
+    /// Which jobs go first when many are due: the lowest number.
+    pub const fn priority(self) -> i16 {
+        match self {
+            Self::TokenRefresh => 0,
+            Self::RepostPublish => 10,
+            Self::RepostPrep => 20,
+            Self::TiktokSync => 30,
+            Self::Upkeep => 40,
+        }
+    }
+}
+
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for JobKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| Error::invalid("parse job kind", format!("\"{text}\" is not a kind of job")))
+    }
+}
+
+/// A job to be written. While a job with the same key is not finished, writing it again changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewJob {
+    /// Its own id.
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// The tenant that it works for.
+    pub tenant: TenantId,
+    /// What it works on: the id of a connection or a repost.
+    pub subject: Uuid,
+    /// Unique among all jobs that are not finished.
+    pub key: String,
+    /// At most one job of a lane runs at a time.
+    pub lane: String,
+    /// Not before this time.
+    pub run_at: DateTime<Utc>,
+    /// Among due jobs of one priority the earliest goes first: the post's own time for work on posts.
+    pub order_at: DateTime<Utc>,
+}
+
+impl NewJob {
+    /// The job that prepares a repost.
+    pub fn prep(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind: JobKind::RepostPrep,
+            tenant: repost.tenant,
+            subject: repost.id.uuid(),
+            key: repost.job_key(),
+            lane: repost.prep_lane(),
+            run_at,
+            order_at: repost.posted_at,
+        }
+    }
+
+    /// The job that publishes a repost.
+    pub fn publish(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
+        Self { kind: JobKind::RepostPublish, lane: repost.publish_lane(), ..Self::prep(id, repost, run_at) }
+    }
+
+    /// The job that reads a source connection.
+    pub fn sync(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
+        Self::of_connection(id, JobKind::TiktokSync, "sync", connection, run_at)
+    }
+
+    /// The job that keeps a connection's credential alive.
+    pub fn refresh(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
+        Self::of_connection(id, JobKind::TokenRefresh, "refresh", connection, run_at)
+    }
+
+    /// The job that finds what was forgotten.
+    pub fn upkeep(id: JobId, run_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind: JobKind::Upkeep,
+            tenant: TenantId::OWNER,
+            subject: TenantId::OWNER.uuid(),
+            key: "upkeep".into(),
+            lane: "upkeep".into(),
+            run_at,
+            order_at: run_at,
+        }
+    }
+
+    /// Every job that a connection must have, for ever: reading for a source, and keeping its credential alive.
+    pub fn perpetual(
+        connection: &Connection,
+        run_at: DateTime<Utc>,
+        mut id: impl FnMut() -> JobId,
+    ) -> Vec<Self> {
+        let mut jobs = vec![Self::refresh(id(), connection, run_at)];
+        if connection.platform == Platform::TikTok {
+            jobs.push(Self::sync(id(), connection, run_at));
+        }
+        jobs
+    }
+
+    fn of_connection(
+        id: JobId,
+        kind: JobKind,
+        verb: &str,
+        connection: &Connection,
+        run_at: DateTime<Utc>,
+    ) -> Self {
+        let key = format!("{verb}:{}", connection.id);
+        Self {
+            id,
+            kind,
+            tenant: connection.tenant,
+            subject: connection.id.uuid(),
+            lane: key.clone(),
+            key,
+            run_at,
+            order_at: run_at,
+        }
+    }
+}
+
+/// The key of the job that keeps a connection's credential alive.
+pub fn refresh_key(connection: crate::id::ConnectionId) -> String {
+    format!("refresh:{connection}")
+}
+
+/// The key of the job that reads a source connection.
+pub fn sync_key(connection: crate::id::ConnectionId) -> String {
+    format!("sync:{connection}")
+}
+
+/// A job as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub new: NewJob,
+    /// Where it stands.
+    pub state: JobState,
+    /// Consecutive failures of its present work. Waits do not count.
+    pub attempts: u32,
+    /// Counts its claims: a write under an older claim is refused.
+    pub epoch: u64,
+    /// Until when its worker owns it, while it runs.
+    pub leased_until: Option<DateTime<Utc>>,
+    /// What went wrong last, or what it waits for.
+    pub note: Option<String>,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// It waits for its time.
+    Queued,
+    /// A worker owns it, until its lease ends.
+    Running,
+    /// It did its work.
+    Done,
+    /// It gave up; it can be replayed by hand.
+    Dead,
+}
+
+impl JobState {
+    /// The stable snake-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// The right to work on a job: every write under it names its epoch, and is refused when another claim came after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lease {
+    /// The job.
+    pub job: JobId,
+    /// The claim.
+    pub epoch: u64,
+}
+
+impl Job {
+    /// The lease of its present claim.
+    pub const fn lease(&self) -> Lease {
+        Lease { job: self.new.id, epoch: self.epoch }
+    }
+}
+
+/// What becomes of a job when its worker lets go of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Finish {
+    /// It did its work.
+    Done,
+    /// It runs again later; `attempts` is the count of consecutive failures from now on.
+    Again {
+        /// When.
+        run_at: DateTime<Utc>,
+        /// Consecutive failures so far; 0 after a success.
+        attempts: u32,
+        /// What went wrong, or what it waits for.
+        note: Option<String>,
+    },
+    /// It gives up, and stays to be looked at and replayed.
+    Dead {
+        /// Why.
+        note: String,
+    },
+}

@@ -1,0 +1,26 @@
+//! The pure core of autorepost: the model, the repost state machine, the decisions, the pipelines and the ports.
+//!
+//! Nothing in here reads a clock, draws a random number, touches a file or a socket, spawns a task or looks at the
+//! environment: all of that comes in through [`port`].
+
+pub mod caption;
+pub mod connection;
+pub mod credential;
+pub mod error;
+pub mod filter;
+pub mod id;
+pub mod job;
+pub mod media;
+pub mod platform;
+pub mod policy;
+pub mod port;
+pub mod post;
+pub mod preflight;
+pub mod repost;
+pub mod rule;
+pub mod seal;
+pub mod state;
+pub mod submission;
+
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use platform::Platform;

@@ -1,0 +1,160 @@
+//! Media: the bytes of a post, named by their content, and what probing them found.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+/// The name of stored bytes: the SHA-256 of their content, in lower-case hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MediaKey([u8; 32]);
+
+impl MediaKey {
+    /// Wraps a finished SHA-256 digest.
+    pub const fn from_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    /// The key of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for MediaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for MediaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MediaKey({self})")
+    }
+}
+
+impl FromStr for MediaKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = || Error::invalid("parse media key", "a media key is 64 lower-case hexadecimal digits");
+        if text.len() != 64 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(invalid());
+        }
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl Serialize for MediaKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A stored media: its name, its size, and what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Media {
+    /// The name under which the media store holds it.
+    pub key: MediaKey,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// What probing it found.
+    pub facts: MediaFacts,
+}
+
+/// What probing a video found. Dimensions are as displayed, that is after rotation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MediaFacts {
+    /// The container.
+    pub container: Container,
+    /// Whether the index (`moov`) stands before the bytes (`mdat`), as streaming wants it.
+    pub moov_first: bool,
+    /// Whether the file is fragmented MP4.
+    pub fragmented: bool,
+    /// Duration in milliseconds.
+    pub duration_ms: u64,
+    /// The video track.
+    pub video: VideoTrack,
+    /// The audio track, if there is one.
+    pub audio: Option<AudioTrack>,
+}
+
+/// The container format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Container {
+    /// ISO base media, brand `isom`, `mp42` and the like.
+    Mp4,
+    /// QuickTime, brand `qt  `.
+    Mov,
+}
+
+/// Facts of a video track.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VideoTrack {
+    /// The codec.
+    pub codec: VideoCodec,
+    /// Displayed width in pixels.
+    pub width: u32,
+    /// Displayed height in pixels.
+    pub height: u32,
+    /// Rotation in degrees that a player applies: 0, 90, 180 or 270.
+    pub rotation: u16,
+    /// Average frames per second, in thousandths.
+    pub frame_rate_milli: u32,
+}
+
+/// A video codec, as far as the destinations tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoCodec {
+    /// H.264 / AVC.
+    H264,
+    /// H.265 / HEVC.
+    Hevc,
+    /// AV1.
+    Av1,
+    /// VP9.
+    Vp9,
+    /// Anything else, by its sample entry code.
+    Other(String),
+}
+
+/// Facts of an audio track.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudioTrack {
+    /// The codec.
+    pub codec: AudioCodec,
+    /// Number of channels.
+    pub channels: u16,
+    /// Samples per second.
+    pub sample_rate: u32,
+}
+
+/// An audio codec, as far as the destinations tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioCodec {
+    /// AAC.
+    Aac,
+    /// MPEG layer 3.
+    Mp3,
+    /// Opus.
+    Opus,
+    /// Anything else, by its sample entry code.
+    Other(String),
+}

@@ -1,0 +1,211 @@
+//! When to try again, when to look again, when to give up: pure decisions about time.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::error::{Error, ErrorKind, Retry};
+
+/// The numbers behind every decision about time. The default is for production.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// How long a claim lasts without a heartbeat.
+    pub lease: Duration,
+    /// The first step of the backoff after a failure.
+    pub backoff_base: Duration,
+    /// The longest step of the backoff.
+    pub backoff_max: Duration,
+    /// Consecutive failures of one step after which a repost fails.
+    pub attempts_max: u32,
+    /// Time between two looks at a source that posts often.
+    pub sync_min: Duration,
+    /// Time between two looks at a source that has been silent for long.
+    pub sync_max: Duration,
+    /// How far behind the newest complete point a sync still looks, for posts that appear late.
+    pub sync_overlap: Duration,
+    /// Pages that one sync reads; a longer walk goes on in the next.
+    pub sync_pages_max: u32,
+    /// How long a newer post waits for an older one of the same account that is still being prepared.
+    pub order_wait_max: Duration,
+    /// Time between two questions about a commit in doubt, at first.
+    pub find_every: Duration,
+    /// How long a commit in doubt is asked about before a person must decide.
+    pub doubt_max: Duration,
+    /// A commit is not sent when this much time has passed since its intent was stored: the process was stopped.
+    pub commit_start_max: Duration,
+    /// How long a repost waits for a brake or a reconnection before it looks again by itself.
+    pub hold: Duration,
+    /// Time between two upkeep runs.
+    pub upkeep_every: Duration,
+    /// How long finished jobs stay.
+    pub finished_jobs_kept: Duration,
+    /// Time between two checks of a credential that has no expiry.
+    pub verify_every: Duration,
+    /// How long before its expiry a credential that could not be renewed is called expiring.
+    pub expiring_before: Duration,
+    /// The largest media that is fetched, in bytes.
+    pub media_bytes_max: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        Self {
+            lease: Duration::from_secs(60),
+            backoff_base: Duration::from_secs(5),
+            backoff_max: Duration::from_secs(30 * MINUTE),
+            attempts_max: 24,
+            sync_min: Duration::from_secs(MINUTE),
+            sync_max: Duration::from_secs(10 * MINUTE),
+            sync_overlap: Duration::from_secs(2 * DAY),
+            sync_pages_max: 40,
+            order_wait_max: Duration::from_secs(10 * MINUTE),
+            find_every: Duration::from_secs(15),
+            doubt_max: Duration::from_secs(DAY),
+            commit_start_max: Duration::from_secs(5),
+            hold: Duration::from_secs(5 * MINUTE),
+            upkeep_every: Duration::from_secs(5 * MINUTE),
+            finished_jobs_kept: Duration::from_secs(7 * DAY),
+            verify_every: Duration::from_secs(DAY),
+            expiring_before: Duration::from_secs(14 * DAY),
+            media_bytes_max: 4 << 30,
+        }
+    }
+}
+
+impl Policy {
+    /// Short waits: for demos, examples and tests against platforms that answer at once.
+    pub fn brisk() -> Self {
+        Self {
+            lease: Duration::from_secs(10),
+            backoff_base: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(2),
+            sync_min: Duration::from_millis(500),
+            sync_max: Duration::from_secs(1),
+            order_wait_max: Duration::from_secs(5),
+            find_every: Duration::from_millis(200),
+            doubt_max: Duration::from_secs(120),
+            hold: Duration::from_millis(500),
+            upkeep_every: Duration::from_secs(2),
+            ..Self::default()
+        }
+    }
+
+    /// How long to wait after a failure: what the platform asked for, or exponential backoff with full jitter.
+    ///
+    /// `attempts` counts the failures so far, this one included; `random` is uniform over its whole range.
+    pub fn backoff(&self, retry: Retry, attempts: u32, random: u64) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(20);
+        let ceiling = self.backoff_base.saturating_mul(1 << doublings).min(self.backoff_max);
+        let jittered = ceiling.mul_f64(unit(random));
+        match retry {
+            // Jitter on top of what was asked for, so that not everybody comes back in the same moment.
+            Retry::After(asked) => asked + jittered.min(asked / 10),
+            Retry::Soon | Retry::Never => jittered.max(self.backoff_base / 2),
+        }
+    }
+
+    /// Whether a failure is to be tried again, given how often in a row it happened.
+    pub fn retries(&self, error: &Error, attempts: u32) -> bool {
+        match error.retry_hint() {
+            Retry::Never => false,
+            // A wait that the platform asked for is not a failure of ours.
+            Retry::After(_) => true,
+            Retry::Soon => attempts < self.attempts_max || error.kind() == ErrorKind::Blocked,
+        }
+    }
+
+    /// When to look at a source again: often while it posts often, within ten percent of jitter.
+    pub fn next_sync(&self, now: DateTime<Utc>, newest: Option<DateTime<Utc>>, random: u64) -> DateTime<Utc> {
+        let silent = newest.map_or(self.sync_max, |at| (now - at).to_std().unwrap_or_default() / 100);
+        let every = silent.clamp(self.sync_min, self.sync_max);
+        after(now, every.mul_f64(0.9 + 0.2 * unit(random)))
+    }
+
+    /// When to renew a credential: at four fifths of the life that it had when it was renewed, with jitter ahead of
+    /// that; without an expiry, after [`verify_every`](Self::verify_every).
+    pub fn next_refresh(
+        &self,
+        renewed_at: DateTime<Utc>,
+        expires_at: Option<DateTime<Utc>>,
+        random: u64,
+    ) -> DateTime<Utc> {
+        let life = expires_at.map_or(self.verify_every, |at| {
+            ((at - renewed_at).to_std().unwrap_or_default().mul_f64(0.8)).min(self.verify_every * 30)
+        });
+        after(renewed_at, life.mul_f64(0.9 + 0.1 * unit(random)))
+    }
+}
+
+/// `now` plus a duration, at the end of time at the latest.
+pub fn after(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// `now` minus a duration, at the beginning of time at the earliest.
+pub fn before(now: DateTime<Utc>, span: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(span).ok().and_then(|span| now.checked_sub_signed(span)).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// Maps a uniform integer to [0, 1).
+fn unit(random: u64) -> f64 {
+    // The upper 53 bits are what an f64 holds exactly.
+    const SCALE: f64 = 1.0 / (1_u64 << 53) as f64;
+    (random >> 11) as f64 * SCALE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_763_600_000 + secs, 0).expect("in range")
+    }
+
+    #[test]
+    fn backoff_doubles_is_capped_and_never_zero() {
+        let policy = Policy::default();
+        let longest = |attempts| policy.backoff(Retry::Soon, attempts, u64::MAX).as_secs_f64().round();
+        assert_eq!(longest(1), 5.0);
+        assert_eq!(longest(2), 10.0);
+        assert_eq!(longest(5), 80.0);
+        assert_eq!(longest(40), 1800.0);
+        assert!(policy.backoff(Retry::Soon, 1, 0) >= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn backoff_honours_what_the_platform_asks() {
+        let asked = Duration::from_secs(900);
+        let wait = Policy::default().backoff(Retry::After(asked), 1, u64::MAX);
+        assert!(wait >= asked && wait <= asked.mul_f64(1.1), "{wait:?}");
+    }
+
+    #[test]
+    fn sync_adapts_to_how_often_the_account_posts() {
+        let policy = Policy::default();
+        let middle = u64::MAX / 2;
+        let wait = |newest| (policy.next_sync(at(0), newest, middle) - at(0)).num_seconds();
+        assert!((59..=60).contains(&wait(Some(at(-60)))));
+        assert!((599..=600).contains(&wait(Some(at(-10_000_000)))));
+        assert!((599..=600).contains(&wait(None)));
+    }
+
+    #[test]
+    fn an_hour_long_token_is_renewed_well_before_it_ends() {
+        let policy = Policy::default();
+        for random in [0, u64::MAX / 2, u64::MAX] {
+            let when = policy.next_refresh(at(0), Some(at(3599)), random);
+            assert!(when >= at(2500) && when <= at(2880), "{when}");
+        }
+    }
+
+    #[test]
+    fn a_permanent_error_is_never_tried_again() {
+        let policy = Policy::default();
+        assert!(!policy.retries(&Error::new(ErrorKind::Rejected, "x", "y"), 1));
+        assert!(policy.retries(&Error::unavailable("x", "y"), 23));
+        assert!(!policy.retries(&Error::unavailable("x", "y"), 24));
+    }
+}

@@ -1,0 +1,85 @@
+//! Ports: what the core asks of the outside world. Each method is one atomic unit, and a missing row is `Ok(None)`.
+//!
+//! Every sentence of these contracts has a case in [`conformance`](crate::conformance), which each adapter runs.
+
+mod ambient;
+mod media;
+mod platform;
+mod store;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use ambient::{Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, SecretSource, Signal, Wake};
+pub use media::{Body, ByteStream, MediaStore, Probe, Stored, StoredBody};
+pub use platform::{
+    Authorizer, Commit, Destination, Fetched, Finding, Grant, Identity, Listing, Poll, Progress, Publication, Source,
+    Timing,
+};
+pub use store::{
+    Admission, After, ConnectionStore, Guard, JobQueue, JobStats, NewPost, PostQuery, PostStore, RepostQuery,
+    RepostStore, RuleStore, Step,
+};
+
+use crate::{Error, Platform, Result, error::ErrorKind, seal::KeyRing};
+
+/// The ports, wired: everything that the pipelines reach the world through.
+#[derive(Clone)]
+pub struct Ports {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Seals and opens credentials.
+    pub keys: Arc<KeyRing>,
+    /// Shares rate allowances.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// Tells workers that there is work.
+    pub wake: Arc<dyn Wake>,
+    /// Hears what happens.
+    pub events: Arc<dyn EventSink>,
+    /// Keeps connections.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Keeps rules.
+    pub rules: Arc<dyn RuleStore>,
+    /// Keeps posts.
+    pub posts: Arc<dyn PostStore>,
+    /// Keeps reposts.
+    pub reposts: Arc<dyn RepostStore>,
+    /// Keeps jobs.
+    pub jobs: Arc<dyn JobQueue>,
+    /// Keeps media.
+    pub media: Arc<dyn MediaStore>,
+    /// Looks into media.
+    pub probe: Arc<dyn Probe>,
+    /// Sources, by platform.
+    pub sources: BTreeMap<Platform, Arc<dyn Source>>,
+    /// Destinations, by platform.
+    pub destinations: BTreeMap<Platform, Arc<dyn Destination>>,
+    /// What renews and verifies credentials, by platform.
+    pub authorizers: BTreeMap<Platform, Arc<dyn Authorizer>>,
+}
+
+impl Ports {
+    /// The source of a platform.
+    pub fn source(&self, platform: Platform) -> Result<&dyn Source> {
+        self.sources.get(&platform).map(AsRef::as_ref).ok_or_else(|| unwired("read source", platform))
+    }
+
+    /// The destination of a platform.
+    pub fn destination(&self, platform: Platform) -> Result<&dyn Destination> {
+        self.destinations.get(&platform).map(AsRef::as_ref).ok_or_else(|| unwired("publish", platform))
+    }
+
+    /// The authorizer of a platform.
+    pub fn authorizer(&self, platform: Platform) -> Result<&dyn Authorizer> {
+        self.authorizers.get(&platform).map(AsRef::as_ref).ok_or_else(|| unwired("authorize", platform))
+    }
+}
+
+fn unwired(op: &'static str, platform: Platform) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        op,
+        format!("{} is not set up for this: give its credentials in the configuration", platform.title()),
+    )
+}

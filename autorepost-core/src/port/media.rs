@@ -1,0 +1,96 @@
+//! Media: bytes in, bytes out, a look inside. Always streamed.
+
+use std::{ops::Range, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_core::Stream;
+
+use crate::{
+    Result,
+    media::{MediaFacts, MediaKey},
+};
+
+/// Bytes as they arrive.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// Bytes that a media store keeps now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Their name.
+    pub key: MediaKey,
+    /// Their number.
+    pub bytes: u64,
+}
+
+/// Keeps media, named by their content.
+#[async_trait]
+pub trait MediaStore: Send + Sync {
+    /// Stores a stream, and answers with its SHA-256 and length. All or nothing: when the stream ends with an error,
+    /// or is longer than `bytes_max` ([`Rejected`](crate::ErrorKind::Rejected)), or the future is dropped, nothing can be
+    /// read under any key. Storing the same bytes again changes nothing.
+    async fn put(&self, body: ByteStream, bytes_max: u64) -> Result<Stored>;
+
+    /// Reads a range of what is stored under `key`. The end may lie beyond the end of the media; a start beyond it gives
+    /// an empty stream. [`NotFound`](crate::ErrorKind::NotFound) when nothing is stored.
+    async fn open(&self, key: &MediaKey, range: Range<u64>) -> Result<ByteStream>;
+
+    /// The size of what is stored under `key` in bytes; `Ok(None)` when nothing is.
+    async fn size(&self, key: &MediaKey) -> Result<Option<u64>>;
+
+    /// Forgets what is stored under `key`. Nothing there is fine.
+    async fn remove(&self, key: &MediaKey) -> Result<()>;
+
+    /// A public address from which anyone can read it until `expires_at`: for platforms that fetch by themselves.
+    /// `Ok(None)` when this store has no such address.
+    async fn url(&self, key: &MediaKey, expires_at: DateTime<Utc>) -> Result<Option<String>>;
+}
+
+/// Looks into stored media.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// What the media is. [`Rejected`](crate::ErrorKind::Rejected) when it is no video, saying what it looks like.
+    async fn probe(&self, key: &MediaKey) -> Result<MediaFacts>;
+}
+
+/// The bytes of one submission, as a destination reads them.
+#[async_trait]
+pub trait Body: Send + Sync {
+    /// Their number.
+    fn size(&self) -> u64;
+
+    /// A range of them.
+    async fn open(&self, range: Range<u64>) -> Result<ByteStream>;
+
+    /// A public address that works until `expires_at`, if there is one.
+    async fn url(&self, expires_at: DateTime<Utc>) -> Result<Option<String>>;
+}
+
+/// The [`Body`] that a media store holds.
+pub struct StoredBody {
+    store: Arc<dyn MediaStore>,
+    stored: Stored,
+}
+
+impl StoredBody {
+    /// The body of what `store` holds.
+    pub fn new(store: Arc<dyn MediaStore>, stored: Stored) -> Self {
+        Self { store, stored }
+    }
+}
+
+#[async_trait]
+impl Body for StoredBody {
+    fn size(&self) -> u64 {
+        self.stored.bytes
+    }
+
+    async fn open(&self, range: Range<u64>) -> Result<ByteStream> {
+        self.store.open(&self.stored.key, range).await
+    }
+
+    async fn url(&self, expires_at: DateTime<Utc>) -> Result<Option<String>> {
+        self.store.url(&self.stored.key, expires_at).await
+    }
+}

@@ -1,0 +1,278 @@
+//! The database: connections, rules, posts, reposts and jobs.
+//!
+//! What belongs together is written together: a step of a repost, its journal, the jobs that it causes and the end of the
+//! job that made it are one transaction, described as data ([`Step`], [`Admission`]).
+
+use std::{collections::HashSet, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Platform, Result,
+    connection::{AccountId, Connection},
+    id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
+    job::{Finish, Job, JobKind, JobState, Lease, NewJob},
+    media::Media,
+    post::{Cursor, Post},
+    repost::{Entry, Repost},
+    rule::Rule,
+};
+
+/// Keeps connections.
+#[async_trait]
+pub trait ConnectionStore: Send + Sync {
+    /// Connects an account: inserts `connection` and writes `jobs`, or, when this tenant has the platform's account
+    /// already, renews that row (handle, method, credential, scopes, expiry, status; keeping id, creation time and
+    /// pause) and writes `jobs`. Answers with the row as it is then. The credential was sealed for `connection.id`, so
+    /// when the account may exist the caller looks it up with [`find`](Self::find) and uses its id;
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the ids differ.
+    async fn connect(&self, connection: &Connection, jobs: &[NewJob]) -> Result<Connection>;
+
+    /// The connection of this id.
+    async fn get(&self, tenant: TenantId, id: ConnectionId) -> Result<Option<Connection>>;
+
+    /// The tenant's connection of this account.
+    async fn find(&self, tenant: TenantId, platform: Platform, account: &AccountId) -> Result<Option<Connection>>;
+
+    /// Connections, the oldest first: a tenant's, or everybody's for upkeep.
+    async fn list(&self, tenant: Option<TenantId>) -> Result<Vec<Connection>>;
+
+    /// Replaces the row whose version is `connection.version`, and counts the version up. With a lease, only while it
+    /// holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)). [`Conflict`](crate::ErrorKind::Conflict) when the row has
+    /// another version. Answers with the row as it is then.
+    async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection>;
+}
+
+/// Keeps rules.
+#[async_trait]
+pub trait RuleStore: Send + Sync {
+    /// Inserts a rule. [`Conflict`](crate::ErrorKind::Conflict) when the tenant has one of this name that is not removed.
+    async fn insert(&self, rule: &Rule) -> Result<()>;
+
+    /// The rule of this id, removed ones included.
+    async fn get(&self, tenant: TenantId, id: RuleId) -> Result<Option<Rule>>;
+
+    /// The tenant's rules that are not removed, the oldest first.
+    async fn list(&self, tenant: TenantId) -> Result<Vec<Rule>>;
+
+    /// Replaces the row whose version is `rule.version`, and counts the version up;
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the row has another version. Answers with the row as it is then.
+    async fn update(&self, rule: &Rule) -> Result<Rule>;
+}
+
+/// What a look at a source admits, all or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Admission {
+    /// The posts, each with what it causes. One that is known already is left out with everything that it causes.
+    pub posts: Vec<NewPost>,
+    /// How far the source has been read with this.
+    pub cursor: Cursor,
+}
+
+/// A post to admit, and what it causes.
+#[derive(Debug, Clone)]
+pub struct NewPost {
+    /// The post.
+    pub post: Post,
+    /// Its reposts, each with its job if it is not terminal. One whose key exists already is left out with its job.
+    pub reposts: Vec<(Repost, Option<NewJob>)>,
+}
+
+/// Which posts to list.
+#[derive(Debug, Clone, Default)]
+pub struct PostQuery {
+    /// Only this source connection's.
+    pub connection: Option<ConnectionId>,
+    /// Only those made public before this time.
+    pub before: Option<DateTime<Utc>>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Keeps posts, and how far each source has been read.
+#[async_trait]
+pub trait PostStore: Send + Sync {
+    /// Admits posts with their reposts and jobs and moves the cursor, while the lease holds
+    /// ([`LeaseLost`](crate::ErrorKind::LeaseLost)). Answers with the posts that were new.
+    async fn admit(
+        &self,
+        lease: Lease,
+        tenant: TenantId,
+        connection: ConnectionId,
+        admission: &Admission,
+    ) -> Result<Vec<PostId>>;
+
+    /// How far a source has been read; the default when it never was.
+    async fn cursor(&self, tenant: TenantId, connection: ConnectionId) -> Result<Cursor>;
+
+    /// Which of these platform ids of an account are admitted already.
+    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<HashSet<String>>;
+
+    /// The post of this id.
+    async fn get(&self, tenant: TenantId, id: PostId) -> Result<Option<Post>>;
+
+    /// The tenant's posts with this platform id, on whatever account: almost always one or none.
+    async fn find(&self, tenant: TenantId, key: &str) -> Result<Vec<Post>>;
+
+    /// Posts, the newest first by the time when they were made public.
+    async fn list(&self, tenant: TenantId, query: &PostQuery) -> Result<Vec<Post>>;
+
+    /// Writes down a post's media, while the lease holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)).
+    async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()>;
+}
+
+/// Everything that one step of a repost writes, all or nothing.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The claim under which it is written; nothing for an operator's act.
+    pub lease: Option<Lease>,
+    /// The repost as it shall be; its `version` is the one that was read, and is counted up.
+    pub repost: Repost,
+    /// What the journal says of it; nothing for mere progress.
+    pub entry: Option<Entry>,
+    /// What must hold in the same transaction.
+    pub guards: Vec<Guard>,
+    /// What becomes of the job that made the step. It ends before `jobs` are written, so that a new job may have its key.
+    pub after: After,
+    /// Jobs that the new state needs.
+    pub jobs: Vec<NewJob>,
+}
+
+/// What becomes of the job that makes a step.
+#[derive(Debug, Clone)]
+pub enum After {
+    /// It goes on.
+    Keep,
+    /// It goes on, with its lease extended until then.
+    KeepUntil(DateTime<Utc>),
+    /// It is let go of.
+    Finish(Finish),
+}
+
+/// Something that must hold in the transaction of a step; [`Conflict`](crate::ErrorKind::Conflict) when it does not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Guard {
+    /// The rule is active, and still has this version.
+    Rule {
+        /// The rule.
+        id: RuleId,
+        /// The version that the decision rests on.
+        version: u64,
+    },
+    /// The connection is neither paused nor dead.
+    ConnectionUsable(ConnectionId),
+    /// Fewer than `max` other reposts went, or are going, to this account since `since`. What counts is the stored
+    /// intent of their last commit.
+    CommitsBelow {
+        /// The destination's platform.
+        platform: Platform,
+        /// The destination's account.
+        account: AccountId,
+        /// Start of the window.
+        since: DateTime<Utc>,
+        /// The cap.
+        max: u32,
+    },
+}
+
+/// Which reposts to list.
+#[derive(Debug, Clone, Default)]
+pub struct RepostQuery {
+    /// Only this post's.
+    pub post: Option<PostId>,
+    /// Only those to this destination account.
+    pub account: Option<(Platform, AccountId)>,
+    /// Only those in one of these states, by name; all when empty.
+    pub states: Vec<&'static str>,
+    /// Only those whose post was made public before this time.
+    pub posted_before: Option<DateTime<Utc>>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Keeps reposts and their journals.
+#[async_trait]
+pub trait RepostStore: Send + Sync {
+    /// The repost of this id.
+    async fn get(&self, tenant: TenantId, id: RepostId) -> Result<Option<Repost>>;
+
+    /// Reposts, the oldest post first.
+    async fn list(&self, tenant: TenantId, query: &RepostQuery) -> Result<Vec<Repost>>;
+
+    /// Writes a step. [`LeaseLost`](crate::ErrorKind::LeaseLost) when its lease does not hold any more;
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the repost has another version or a guard does not hold; nothing is
+    /// written then. Answers with the repost as it is stored.
+    async fn step(&self, step: &Step) -> Result<Repost>;
+
+    /// Adds a repost with its job, outside any look at the source: an operator asked. Answers `false`, and writes
+    /// nothing, when its key exists.
+    async fn add(&self, repost: &Repost, job: &NewJob, entry: &Entry) -> Result<bool>;
+
+    /// A repost's journal, the oldest line first.
+    async fn journal(&self, tenant: TenantId, id: RepostId) -> Result<Vec<Entry>>;
+
+    /// Ids at the destination of everything that this account's reposts are known to have published since a time.
+    async fn published_ids(
+        &self,
+        tenant: TenantId,
+        platform: Platform,
+        account: &AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<String>>;
+
+    /// Everybody's reposts that are not terminal and have no job that is queued or running, at most `limit`: for upkeep.
+    async fn orphans(&self, limit: u32) -> Result<Vec<Repost>>;
+}
+
+/// How many jobs there are, and how late the oldest is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStats {
+    /// The kind.
+    pub kind: JobKind,
+    /// The state.
+    pub state: JobState,
+    /// Their number.
+    pub count: u64,
+    /// The earliest `run_at` among them.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// The durable job queue.
+#[async_trait]
+pub trait JobQueue: Send + Sync {
+    /// Writes jobs. One whose key belongs to a queued or running job changes nothing.
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<()>;
+
+    /// Claims at most `max` due jobs of these kinds until `now + lease`: by priority, then `order_at`, then age. No job is
+    /// claimed twice, and of a lane at most one runs. A job whose lease has ended is due again: its attempts count up by
+    /// one, and its old lease does not hold any more.
+    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>>;
+
+    /// Extends leases until `until`, and answers with those that are lost.
+    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>>;
+
+    /// Lets go of a job; [`LeaseLost`](crate::ErrorKind::LeaseLost) when the lease does not hold any more.
+    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()>;
+
+    /// Makes queued jobs due at `now` at the latest, chosen by key or by lane.
+    async fn hasten(&self, keys_or_lanes: &[String], now: DateTime<Utc>) -> Result<()>;
+
+    /// The queued or running job of this key.
+    async fn find(&self, key: &str) -> Result<Option<Job>>;
+
+    /// How many jobs there are by kind and state.
+    async fn stats(&self) -> Result<Vec<JobStats>>;
+
+    /// When the next queued job is due, if there is one.
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
+
+    /// Dead jobs, the newest first.
+    async fn dead(&self, limit: u32) -> Result<Vec<Job>>;
+
+    /// Queues a dead job again at `now` with no failures counted; `false` when it is not dead, or its key is taken.
+    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool>;
+
+    /// Deletes at most `limit` done jobs that ended before `before`, and answers how many.
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64>;
+}

@@ -1,0 +1,221 @@
+//! Rules: which posts of a source go to which destinations, and how.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Platform,
+    id::{ConnectionId, RuleId, TenantId},
+};
+
+/// From one source account to its destinations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its own id.
+    pub id: RuleId,
+    /// The tenant that owns it.
+    pub tenant: TenantId,
+    /// The name that people give it.
+    pub name: String,
+    /// The connection whose posts it looks at.
+    pub source: ConnectionId,
+    /// Whether it acts.
+    pub state: RuleState,
+    /// What it does.
+    pub spec: RuleSpec,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Counts its changes; a write names the version that it read.
+    pub version: u64,
+}
+
+/// Whether a rule acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleState {
+    /// New posts cause reposts, and these are published.
+    Active,
+    /// New posts cause nothing, and waiting reposts are held.
+    Paused,
+    /// Gone for its owner; the row stays, because reposts name it.
+    Removed,
+}
+
+/// What a rule does: the part that its owner writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSpec {
+    /// Which posts it takes.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Where they go. Two destinations of one rule never name the same connection.
+    pub destinations: Vec<DestinationSpec>,
+    /// How long after the post's own time it is published, in seconds.
+    #[serde(default)]
+    pub delay_secs: u32,
+    /// At most this many posts an hour to one destination account, counted over all rules.
+    #[serde(default)]
+    pub hourly_cap: Option<u32>,
+    /// Do everything but the commit.
+    #[serde(default)]
+    pub shadow: bool,
+    /// The creator's other names: a TikTok handle without `@`, in lower case, to the handle on each platform.
+    #[serde(default)]
+    pub mentions: BTreeMap<String, BTreeMap<Platform, String>>,
+}
+
+/// Which posts a rule takes. Empty lists ask for nothing. Words and hashtags are compared without case.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filters {
+    /// The caption has at least one of these hashtags (without `#`).
+    pub require_hashtags: Vec<String>,
+    /// The caption has none of these hashtags (without `#`).
+    pub exclude_hashtags: Vec<String>,
+    /// The caption has at least one of these words or phrases.
+    pub require_words: Vec<String>,
+    /// The caption has none of these words or phrases.
+    pub exclude_words: Vec<String>,
+    /// The video is at least this long.
+    pub min_duration_secs: Option<u32>,
+    /// The video is at most this long.
+    pub max_duration_secs: Option<u32>,
+    /// The post was made at or after this time.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// One destination of a rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DestinationSpec {
+    /// The connection to publish to.
+    pub connection: ConnectionId,
+    /// Held, while the rule's other destinations go on.
+    #[serde(default)]
+    pub paused: bool,
+    /// What becomes of the caption's hashtags.
+    #[serde(default)]
+    pub hashtags: HashtagRule,
+    /// The platform's own options.
+    pub options: Options,
+}
+
+/// What becomes of a caption's hashtags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HashtagRule {
+    /// They stay where they stand; those over the platform's limit go, the last first.
+    #[default]
+    Keep,
+    /// They go.
+    Drop,
+    /// They move to the end, on a line of their own.
+    Move,
+}
+
+/// The options of a destination's platform. Texts are templates, see [`caption`](crate::caption).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "platform", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Options {
+    /// An Instagram Reel.
+    Instagram {
+        /// Template of the caption.
+        #[serde(default = "caption_template")]
+        caption: String,
+        /// Show it in the feed as well as among the Reels.
+        #[serde(default = "yes")]
+        share_to_feed: bool,
+        /// Which frame becomes the cover, in milliseconds from the start.
+        #[serde(default)]
+        cover_offset_ms: Option<u32>,
+    },
+    /// A YouTube video; upright or square and at most 180 s long it becomes a Short.
+    YouTube {
+        /// Template of the title.
+        #[serde(default = "title_template")]
+        title: String,
+        /// Template of the description.
+        #[serde(default = "caption_template")]
+        description: String,
+        /// Tags to add to the post's own hashtags.
+        #[serde(default)]
+        tags: Vec<String>,
+        /// Who may see it.
+        #[serde(default)]
+        privacy: Privacy,
+        /// Whether it is made for children. The law wants an answer, so there is no default.
+        made_for_kids: bool,
+        /// YouTube's category id; "22" is People & Blogs.
+        #[serde(default = "people_and_blogs")]
+        category_id: String,
+        /// Tell the channel's subscribers.
+        #[serde(default = "yes")]
+        notify_subscribers: bool,
+    },
+    /// A post on X.
+    X {
+        /// Template of the text.
+        #[serde(default = "caption_template")]
+        text: String,
+        /// Who may reply.
+        #[serde(default)]
+        reply_settings: ReplySettings,
+    },
+}
+
+impl Options {
+    /// The platform that these options are for.
+    pub const fn platform(&self) -> Platform {
+        match self {
+            Self::Instagram { .. } => Platform::Instagram,
+            Self::YouTube { .. } => Platform::YouTube,
+            Self::X { .. } => Platform::X,
+        }
+    }
+}
+
+fn caption_template() -> String {
+    "{caption}".into()
+}
+
+fn title_template() -> String {
+    "{title}".into()
+}
+
+fn people_and_blogs() -> String {
+    "22".into()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Who may see a YouTube video. Always sent: since 2 November 2026 an omitted value means public.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Privacy {
+    /// Everybody.
+    #[default]
+    Public,
+    /// Who has the link.
+    Unlisted,
+    /// The owner.
+    Private,
+}
+
+/// Who may reply to a post on X.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReplySettings {
+    /// Everybody.
+    #[default]
+    Everyone,
+    /// Accounts that the author follows.
+    Following,
+    /// Accounts that the post mentions.
+    MentionedUsers,
+    /// The author's subscribers.
+    Subscribers,
+}
