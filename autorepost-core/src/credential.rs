@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::{
     Error, Result,
     connection::{AccountId, AuthMethod, Connection},
-    seal::{Binding, KeyRing, Purpose, Secret, SealedToken},
+    seal::{Binding, KeyRing, Purpose, SealedToken, Secret},
 };
 
 /// What proves to a platform that we act for the account. Zeroized on drop; `Debug` shows no value.

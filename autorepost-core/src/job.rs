@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Error,
+    Error, Platform,
     connection::Connection,
     id::{JobId, TenantId},
     repost::Repost,
-    Platform,
 };
 
 /// What a job does.
@@ -141,11 +140,7 @@ impl NewJob {
     }
 
     /// Every job that a connection must have, for ever: reading for a source, and keeping its credential alive.
-    pub fn perpetual(
-        connection: &Connection,
-        run_at: DateTime<Utc>,
-        mut id: impl FnMut() -> JobId,
-    ) -> Vec<Self> {
+    pub fn perpetual(connection: &Connection, run_at: DateTime<Utc>, mut id: impl FnMut() -> JobId) -> Vec<Self> {
         let mut jobs = vec![Self::refresh(id(), connection, run_at)];
         if connection.platform == Platform::TikTok {
             jobs.push(Self::sync(id(), connection, run_at));
@@ -153,13 +148,7 @@ impl NewJob {
         jobs
     }
 
-    fn of_connection(
-        id: JobId,
-        kind: JobKind,
-        verb: &str,
-        connection: &Connection,
-        run_at: DateTime<Utc>,
-    ) -> Self {
+    fn of_connection(id: JobId, kind: JobKind, verb: &str, connection: &Connection, run_at: DateTime<Utc>) -> Self {
         let key = format!("{verb}:{}", connection.id);
         Self {
             id,

@@ -6,11 +6,13 @@
 pub mod caption;
 pub mod connection;
 pub mod credential;
+pub mod decide;
 pub mod error;
 pub mod filter;
 pub mod id;
 pub mod job;
 pub mod media;
+mod pipeline;
 pub mod platform;
 pub mod policy;
 pub mod port;
@@ -21,6 +23,7 @@ pub mod rule;
 pub mod seal;
 pub mod state;
 pub mod submission;
+pub mod worker;
 
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use platform::Platform;

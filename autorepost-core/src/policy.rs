@@ -29,6 +29,8 @@ pub struct Policy {
     pub order_wait_max: Duration,
     /// Time between two questions about a commit in doubt, at first.
     pub find_every: Duration,
+    /// How often a commit whose effect is certainly absent is sent again before the repost fails.
+    pub commits_max: u32,
     /// How long a commit in doubt is asked about before a person must decide.
     pub doubt_max: Duration,
     /// A commit is not sent when this much time has passed since its intent was stored: the process was stopped.
@@ -63,6 +65,7 @@ impl Default for Policy {
             sync_pages_max: 40,
             order_wait_max: Duration::from_secs(10 * MINUTE),
             find_every: Duration::from_secs(15),
+            commits_max: 5,
             doubt_max: Duration::from_secs(DAY),
             commit_start_max: Duration::from_secs(5),
             hold: Duration::from_secs(5 * MINUTE),

@@ -37,7 +37,7 @@ pub struct Rule {
 pub enum RuleState {
     /// New posts cause reposts, and these are published.
     Active,
-    /// New posts cause nothing, and waiting reposts are held.
+    /// New posts are admitted, but everything that the rule causes is held until it is resumed.
     Paused,
     /// Gone for its owner; the row stays, because reposts name it.
     Removed,

@@ -131,10 +131,12 @@ impl FromStr for SealedToken {
             (Some(VERSION), Some(key), Some(payload), None) if is_key_id(key) && !payload.is_empty() => {
                 Ok(Self(text.to_owned()))
             }
-            (Some(version), Some(_), Some(_), None) if version != VERSION => {
-                bad("the value was sealed by a newer version of this program: use that one, or connect the account again")
-            }
-            _ => bad("the value is not of the form v1.<key id>.<data>: it was truncated or altered; connect the account again"),
+            (Some(version), Some(_), Some(_), None) if version != VERSION => bad(
+                "the value was sealed by a newer version of this program: use that one, or connect the account again",
+            ),
+            _ => bad(
+                "the value is not of the form v1.<key id>.<data>: it was truncated or altered; connect the account again",
+            ),
         }
     }
 }
@@ -179,9 +181,8 @@ impl KeyRing {
     pub fn parse(text: &str) -> Result<Self> {
         let mut keys: Vec<Key> = Vec::new();
         for (index, part) in text.split(',').map(str::trim).enumerate() {
-            let bad = |why: String| {
-                Error::new(ErrorKind::Configuration, "read key ring", format!("key {} {why}", index + 1))
-            };
+            let bad =
+                |why: String| Error::new(ErrorKind::Configuration, "read key ring", format!("key {} {why}", index + 1));
             if index == KEYS_MAX {
                 return Err(bad(format!("is one too many: a ring holds at most {KEYS_MAX}")));
             }
@@ -189,9 +190,11 @@ impl KeyRing {
                 Some((id, encoded)) => (Some(id.trim()), encoded.trim()),
                 None => (None, part),
             };
-            let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| {
-                bad("is not base64: make one with \"autorepost keys generate\"".into())
-            })?);
+            let bytes = Zeroizing::new(
+                STANDARD
+                    .decode(encoded)
+                    .map_err(|_| bad("is not base64: make one with \"autorepost keys generate\"".into()))?,
+            );
             if bytes.len() != 32 {
                 return Err(bad(format!(
                     "has {} bytes instead of 32: make one with \"autorepost keys generate\"",
@@ -255,9 +258,8 @@ impl KeyRing {
                 token.key_id()
             ))
         })?;
-        let altered = || {
-            bad("it was altered, truncated, or belongs to another connection; connect the account again".to_owned())
-        };
+        let altered =
+            || bad("it was altered, truncated, or belongs to another connection; connect the account again".to_owned());
         let data = URL_SAFE_NO_PAD.decode(token.payload()).map_err(|_| altered())?;
         if data.len() < NONCE_BYTES + TAG_BYTES {
             return Err(altered());

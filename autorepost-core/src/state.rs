@@ -220,6 +220,8 @@ pub enum Event {
     Sent(u64),
     /// The platform has everything that it needs before the commit.
     Uploaded,
+    /// The platform lacks bytes that we thought it had.
+    Incomplete,
     /// The platform let go of the ticket before anything was published with it.
     TicketLost,
     /// The commit is about to be sent.
@@ -267,10 +269,7 @@ impl RepostState {
 
     /// Whether no job moves it any more.
     pub const fn is_terminal(&self) -> bool {
-        matches!(
-            self,
-            Self::Published { .. } | Self::Skipped { .. } | Self::Failed { .. } | Self::Unconfirmed { .. }
-        )
+        matches!(self, Self::Published { .. } | Self::Skipped { .. } | Self::Failed { .. } | Self::Unconfirmed { .. })
     }
 
     /// Whether the preparation still has to be done.
@@ -340,6 +339,7 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
             let sent = attempt.submission.media.bytes;
             S::Processing(Attempt { sent, ..attempt })
         }
+        (S::Processing(attempt), Event::Incomplete) => S::Uploading(Attempt { sent: 0, ..attempt }),
         (S::Uploading(attempt) | S::Processing(attempt), Event::TicketLost) => {
             S::Ready { submission: attempt.submission }
         }
@@ -411,6 +411,7 @@ impl Event {
             Self::Began(_) => "began",
             Self::Sent(_) => "sent",
             Self::Uploaded => "uploaded",
+            Self::Incomplete => "incomplete",
             Self::TicketLost => "ticket_lost",
             Self::Intended(_) => "intended",
             Self::Confirmed(_) => "confirmed",

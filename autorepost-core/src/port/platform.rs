@@ -9,8 +9,8 @@ use crate::{
     Error, Platform, Result,
     connection::AccountId,
     credential::{Access, Credential},
-    post::{FoundPost, Unusable},
     port::{Body, ByteStream},
+    post::{FoundPost, Unusable},
     state::{Receipt, Ticket},
     submission::Submission,
 };

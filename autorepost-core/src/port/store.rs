@@ -163,7 +163,7 @@ pub enum Guard {
     /// The connection is neither paused nor dead.
     ConnectionUsable(ConnectionId),
     /// Fewer than `max` other reposts went, or are going, to this account since `since`. What counts is the stored
-    /// intent of their last commit.
+    /// intent of their last commit. The error's code is [`Guard::COMMITS_BELOW`].
     CommitsBelow {
         /// The destination's platform.
         platform: Platform,
@@ -174,6 +174,11 @@ pub enum Guard {
         /// The cap.
         max: u32,
     },
+}
+
+impl Guard {
+    /// The error code of a [`Guard::CommitsBelow`] that does not hold, so that its caller can tell it from the others.
+    pub const COMMITS_BELOW: &'static str = "commits_below";
 }
 
 /// Which reposts to list.

@@ -1,0 +1,11 @@
+//! The pipelines: what each kind of job does. All of them are methods of [`Worker`](crate::worker::Worker).
+//!
+//! A pipeline may be dropped at any await and run again from the start: what it did is in the stores, and what it was
+//! about to do is decided anew from there.
+
+mod prep;
+mod publish;
+mod refresh;
+mod stepping;
+mod sync;
+mod upkeep;

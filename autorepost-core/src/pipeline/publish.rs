@@ -1,0 +1,472 @@
+//! `repost_publish`: takes one repost through the publish protocol, once.
+//!
+//! Only the commit is visible to the public. Its intent is stored before it is sent; it is sent once; and whatever is
+//! not a clear answer is settled by asking the platform, never by sending it again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    Error, ErrorKind, Result,
+    credential::Access,
+    id::RepostId,
+    job::{Finish, Job, NewJob},
+    pipeline::stepping::{Gate, Passage, With},
+    policy::{after, before},
+    port::{
+        After, Commit, Destination, EntropyExt, Finding, Guard, Poll, Progress, Publication, RepostQuery, Signal,
+        Stored, StoredBody,
+    },
+    repost::Repost,
+    state::{Attempt, Event, Owner, Reason, RepostState, Resume},
+    submission::Submission,
+    worker::{End, Worker},
+};
+
+/// Between two checkpoints of an upload at least so many bytes are acknowledged.
+const CHECKPOINT_BYTES: u64 = 8 << 20;
+/// The window of a rule's hourly cap.
+const CAP_WINDOW: TimeDelta = TimeDelta::hours(1);
+/// How often one run starts again because somebody else changed the repost.
+const RELOADS_MAX: u32 = 8;
+
+/// What one turn of the publish loop gave.
+enum Turn {
+    /// The repost moved, and there may be more to do at once.
+    Go(Repost),
+    /// The job was let go of.
+    Over,
+}
+
+impl Worker {
+    pub(crate) async fn publish(&self, job: &Job) -> Result<End> {
+        let id = RepostId::from_uuid(job.new.subject);
+        let mut reloads = 0;
+        'reload: loop {
+            let Some(mut repost) = self.ports.reposts.get(job.new.tenant, id).await? else {
+                return Ok(End::Finish(Finish::Done));
+            };
+            loop {
+                if repost.state.is_terminal() {
+                    return Ok(End::Finish(Finish::Done));
+                }
+                match self.turn(job, &repost).await {
+                    Ok(Turn::Go(next)) => repost = next,
+                    Ok(Turn::Over) => return Ok(End::Stepped),
+                    // Somebody else moved the repost or changed its rule: look again.
+                    Err(error) if error.kind() == ErrorKind::Conflict && reloads < RELOADS_MAX => {
+                        reloads += 1;
+                        continue 'reload;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    async fn turn(&self, job: &Job, repost: &Repost) -> Result<Turn> {
+        // What became of a commit is asked in any case: a pause must not keep us from knowing.
+        if let RepostState::Committing(attempt) = &repost.state {
+            return self.reconcile(job, repost, attempt).await;
+        }
+        if repost.state.needs_prep() {
+            let prep = NewJob::prep(self.job_id(), repost, self.now());
+            self.note(job, repost, "returned", "it has to be prepared again", With::then(prep)).await?;
+            return Ok(Turn::Over);
+        }
+        let passage = match self.gate(repost).await? {
+            Gate::Open(passage) => passage,
+            Gate::Hold { until, reason } => {
+                self.hold(job, repost, until, reason).await?;
+                return Ok(Turn::Over);
+            }
+            Gate::Skip(reason) => {
+                self.skip(job, repost, reason).await?;
+                return Ok(Turn::Over);
+            }
+        };
+        let now = self.now();
+        if let Some(until) = self.ports.limiter.closed_until(&repost.publish_lane(), now).await? {
+            let reason = repost.state.reason().filter(|reason| reason.owner == Owner::Quota).cloned();
+            let reason = reason.unwrap_or_else(|| Reason::new(Owner::Quota, "the platform allows no more for now"));
+            self.hold(job, repost, until, reason).await?;
+            return Ok(Turn::Over);
+        }
+        match &repost.state {
+            RepostState::Ready { submission } => self.begin(job, repost, &passage, submission).await,
+            RepostState::Uploading(attempt) => self.upload(job, repost, &passage, attempt).await,
+            RepostState::Processing(attempt) => self.process(job, repost, &passage, attempt).await,
+            RepostState::Waiting { resume, .. } => {
+                if let Resume::Begin { .. } | Resume::Upload(_) | Resume::Process(_) = resume {
+                    let moved = self.step(job, repost, Event::Resumed, "the wait is over", With::keep()).await?;
+                    return Ok(Turn::Go(moved));
+                }
+                Err(Error::internal("publish", "a repost that waits for its preparation came to be published"))
+            }
+            state => Err(Error::internal("publish", format!("a repost that is {} came to be published", state.name()))),
+        }
+    }
+
+    async fn begin(&self, job: &Job, repost: &Repost, passage: &Passage, submission: &Submission) -> Result<Turn> {
+        let now = self.now();
+        if self.must_wait_for_older(repost).await? {
+            let run_at = after(now, self.policy.order_wait_max / 50);
+            let note = Some("an older post of the account goes first".to_owned());
+            let again = Finish::Again { run_at, attempts: job.attempts, note };
+            self.ports.jobs.finish(job.lease(), &again, now).await?;
+            return Ok(Turn::Over);
+        }
+        if let Some(max) = passage.rule.spec.hourly_cap {
+            let (platform, account) = (repost.key.platform, &repost.key.account);
+            let since = now - CAP_WINDOW;
+            let out = self.ports.reposts.published_ids(repost.tenant, platform, account, since).await?;
+            if out.len() >= max as usize {
+                return self.hold_for_cap(job, repost, max).await;
+            }
+        }
+        let acting = match self.acting(passage, submission) {
+            Ok(acting) => acting,
+            Err(error) => return self.failed_turn(job, repost, &error).await,
+        };
+        match acting.destination(self)?.begin(&acting.publication(now)).await {
+            Ok(ticket) => {
+                let detail = format!("ticket {}", short(&ticket.handle));
+                Ok(Turn::Go(self.step(job, repost, Event::Began(ticket), detail, With::keep()).await?))
+            }
+            Err(error) => self.failed_turn(job, repost, &error).await,
+        }
+    }
+
+    async fn upload(&self, job: &Job, repost: &Repost, passage: &Passage, attempt: &Attempt) -> Result<Turn> {
+        let acting = match self.acting(passage, &attempt.submission) {
+            Ok(acting) => acting,
+            Err(error) => return self.failed_turn(job, repost, &error).await,
+        };
+        let destination = acting.destination(self)?;
+        let checkpoints =
+            Checkpoints { worker: self, job, repost: Mutex::new(repost.clone()), saved: attempt.sent.into() };
+        let publication = acting.publication(self.now());
+        let result = destination.upload(&publication, &attempt.ticket, attempt.sent, &checkpoints).await;
+        let progressed = checkpoints.saved_more_than(attempt.sent);
+        let repost = &checkpoints.into_repost();
+        // Progress is what the failures of a long upload are counted from.
+        let job = &Job { attempts: if progressed { 0 } else { job.attempts }, ..job.clone() };
+        match result {
+            Ok(()) => {
+                let detail = format!("{} bytes", attempt.submission.media.bytes);
+                Ok(Turn::Go(self.step(job, repost, Event::Uploaded, detail, With::keep()).await?))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew(job, repost, &error).await,
+            Err(error) => self.failed_turn(job, repost, &error).await,
+        }
+    }
+
+    async fn process(&self, job: &Job, repost: &Repost, passage: &Passage, attempt: &Attempt) -> Result<Turn> {
+        let acting = match self.acting(passage, &attempt.submission) {
+            Ok(acting) => acting,
+            Err(error) => return self.failed_turn(job, repost, &error).await,
+        };
+        let destination = acting.destination(self)?;
+        match destination.poll(&acting.publication(self.now()), &attempt.ticket).await {
+            Ok(Poll::Ready) => self.commit(job, repost, passage, attempt, &acting).await,
+            Ok(Poll::Pending { after: wait, note }) => {
+                let run_at = after(self.now(), wait);
+                let again = Finish::Again { run_at, attempts: 0, note: Some(note) };
+                self.ports.jobs.finish(job.lease(), &again, self.now()).await?;
+                Ok(Turn::Over)
+            }
+            Ok(Poll::Incomplete) => {
+                let detail = "the platform lacks bytes: sending the rest";
+                Ok(Turn::Go(self.step(job, repost, Event::Incomplete, detail, With::keep()).await?))
+            }
+            Ok(Poll::Published(receipt)) => {
+                let detail = "the platform shows it already";
+                let with = With::finish(Finish::Done);
+                self.step(job, repost, Event::Confirmed(receipt), detail, with).await?;
+                Ok(Turn::Over)
+            }
+            Ok(Poll::Gone) => {
+                let error = Error::unavailable("poll upload", "the platform let go of the upload");
+                self.begin_anew(job, repost, &error).await
+            }
+            Ok(Poll::Failed(error)) if self.policy.retries(&error, job.attempts + 1) => {
+                self.begin_anew(job, repost, &error).await
+            }
+            Ok(Poll::Failed(error)) | Err(error) => self.failed_turn(job, repost, &error).await,
+        }
+    }
+
+    async fn commit(
+        &self,
+        job: &Job,
+        repost: &Repost,
+        passage: &Passage,
+        attempt: &Attempt,
+        acting: &Acting,
+    ) -> Result<Turn> {
+        if passage.rule.spec.shadow {
+            let text = "shadow mode: everything was done but the commit";
+            self.skip(job, repost, Reason::new(Owner::Nobody, text)).await?;
+            return Ok(Turn::Over);
+        }
+        if attempt.commits >= self.policy.commits_max {
+            let text = format!("the commit was sent {} times and never took effect", attempt.commits);
+            let reason = Reason::new(Owner::Operator, text.clone());
+            self.step(job, repost, Event::Failed(reason), text, With::finish(Finish::Done)).await?;
+            return Ok(Turn::Over);
+        }
+
+        let intended_at = self.now();
+        let with = With {
+            after: After::KeepUntil(after(intended_at, self.policy.lease)),
+            jobs: Vec::new(),
+            guards: self.guards(repost, passage, intended_at),
+        };
+        let event = Event::Intended(intended_at);
+        let repost = &match self.step(job, repost, event, "about to commit", with).await {
+            Err(error) if error.platform_code() == Some(Guard::COMMITS_BELOW) => {
+                return self.hold_for_cap(job, repost, passage.rule.spec.hourly_cap.unwrap_or_default()).await;
+            }
+            other => other?,
+        };
+
+        // A process that was stopped right here must not wake up and publish what another one has settled meanwhile.
+        if self.now() > after(intended_at, self.policy.commit_start_max) {
+            let error = Error::unavailable("commit", "the process was stopped between the intent and the commit");
+            return self.doubt(job, repost, &error).await;
+        }
+        let publication = acting.publication(self.now());
+        match acting.destination(self)?.commit(&publication, &attempt.ticket).await {
+            Commit::Published(receipt) => {
+                let detail = receipt.url.clone().or_else(|| receipt.id.clone()).unwrap_or_default();
+                self.step(job, repost, Event::Confirmed(receipt), detail, With::finish(Finish::Done)).await?;
+                Ok(Turn::Over)
+            }
+            Commit::Refused(error) => {
+                let detail = format!("the platform refused the commit: {error}");
+                let repost = self.step(job, repost, Event::Absent, detail, With::keep()).await?;
+                self.failed_turn(job, &repost, &error).await
+            }
+            Commit::Doubt(error) => self.doubt(job, repost, &error).await,
+        }
+    }
+
+    fn guards(&self, repost: &Repost, passage: &Passage, now: DateTime<Utc>) -> Vec<Guard> {
+        let mut guards = vec![
+            Guard::Rule { id: passage.rule.id, version: passage.rule.version },
+            Guard::ConnectionUsable(passage.connection.id),
+        ];
+        if let Some(max) = passage.rule.spec.hourly_cap {
+            let (platform, account) = (repost.key.platform, repost.key.account.clone());
+            guards.push(Guard::CommitsBelow { platform, account, since: now - CAP_WINDOW, max });
+        }
+        guards
+    }
+
+    /// The commit was sent, and its answer is no answer.
+    async fn doubt(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
+        let again = Finish::Again {
+            run_at: after(self.now(), self.policy.find_every),
+            attempts: 0,
+            note: Some(format!("asking the platform what became of the commit: {error}")),
+        };
+        let detail = format!("no clear answer to the commit: {error}");
+        self.note(job, repost, "in_doubt", &detail, With::finish(again)).await?;
+        Ok(Turn::Over)
+    }
+
+    /// Asks what became of a commit.
+    async fn reconcile(&self, job: &Job, repost: &Repost, attempt: &Attempt) -> Result<Turn> {
+        let now = self.now();
+        let first = attempt.first_commit_at.unwrap_or(repost.updated_at);
+        let last = attempt.last_commit_at.unwrap_or(repost.updated_at);
+        let (finding, settle) = match self.ask(repost, attempt, first).await {
+            Ok((finding, settle)) => (Ok(finding), settle),
+            Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+            Err(error) => (Err(error), Default::default()),
+        };
+        let unclear = match finding {
+            Ok(Finding::Published(receipt)) => {
+                let detail =
+                    format!("found: {}", receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or("its upload"));
+                self.step(job, repost, Event::Confirmed(receipt), detail, With::finish(Finish::Done)).await?;
+                return Ok(Turn::Over);
+            }
+            Ok(Finding::Absent) if now >= after(last, settle) => {
+                let detail = "the settle window is over and it is not there: it may be sent again";
+                return Ok(Turn::Go(self.step(job, repost, Event::Absent, detail, With::keep()).await?));
+            }
+            Ok(Finding::Absent) => {
+                let run_at = after(last, settle).min(after(now, self.policy.find_every.max(settle / 4)));
+                return self.ask_again(job, run_at, 0, "not to be seen yet".into()).await;
+            }
+            Ok(Finding::Unknown(why)) => Reason::new(Owner::Reconciling, why),
+            Err(error) => {
+                if error.kind() == ErrorKind::Unauthorized {
+                    self.ports.jobs.hasten(&[crate::job::refresh_key(repost.connection)], now).await?;
+                }
+                Reason { owner: Owner::Reconciling, ..Reason::from_error(&error) }
+            }
+        };
+        if now > after(first, self.policy.doubt_max) {
+            let text = format!(
+                "the commit was sent at {} and the platform cannot tell whether it took effect: look at the account and \
+                 confirm or deny it ({})",
+                last.format("%Y-%m-%d %H:%M:%S UTC"),
+                unclear.text
+            );
+            let evidence = Reason { text: text.clone(), owner: Owner::Operator, ..unclear };
+            self.step(job, repost, Event::Doubted(evidence), text, With::finish(Finish::Done)).await?;
+            return Ok(Turn::Over);
+        }
+        let attempts = job.attempts + 1;
+        let jitter = 0.5 + (self.ports.entropy.number() >> 32) as f64 / (1_u64 << 33) as f64;
+        let wait = self.policy.find_every.saturating_mul(1 << attempts.min(10)).min(self.policy.backoff_max);
+        self.ask_again(job, after(now, wait.mul_f64(jitter)), attempts, unclear.text).await
+    }
+
+    async fn ask(
+        &self,
+        repost: &Repost,
+        attempt: &Attempt,
+        since: DateTime<Utc>,
+    ) -> Result<(Finding, std::time::Duration)> {
+        let op = "find commit";
+        let connection = self
+            .ports
+            .connections
+            .get(repost.tenant, repost.connection)
+            .await?
+            .ok_or_else(|| Error::not_found(op, "the connection does not exist any more"))?;
+        let access = Access::open(&connection, &self.ports.keys)?;
+        let (platform, account) = (repost.key.platform, &repost.key.account);
+        // Some slack: the platform's clock and ours may differ.
+        let window = before(since, std::time::Duration::from_secs(3600));
+        let taken = self.ports.reposts.published_ids(repost.tenant, platform, account, window).await?;
+        let acting = Acting::new(self, access, &attempt.submission);
+        let destination = acting.destination(self)?;
+        let finding = destination.find(&acting.publication(self.now()), &attempt.ticket, since, &taken).await?;
+        Ok((finding, destination.timing().settle))
+    }
+
+    async fn ask_again(&self, job: &Job, run_at: DateTime<Utc>, attempts: u32, why: String) -> Result<Turn> {
+        let note = Some(format!("asking the platform what became of the commit: {why}"));
+        let again = Finish::Again { run_at, attempts, note };
+        self.ports.jobs.finish(job.lease(), &again, self.now()).await?;
+        Ok(Turn::Over)
+    }
+
+    /// The ticket is gone, and nothing was published with it.
+    async fn begin_anew(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
+        if job.attempts + 1 >= self.policy.attempts_max {
+            return self.failed_turn(job, repost, error).await;
+        }
+        let again = With::finish(self.again_after(job, error));
+        let detail = format!("beginning anew: {error}");
+        self.step(job, repost, Event::TicketLost, detail, again).await?;
+        Ok(Turn::Over)
+    }
+
+    async fn failed_turn(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
+        self.after_error(job, repost, error).await?;
+        Ok(Turn::Over)
+    }
+
+    async fn hold_for_cap(&self, job: &Job, repost: &Repost, max: u32) -> Result<Turn> {
+        let until = after(self.now(), self.policy.hold);
+        let text = format!("the rule allows {max} posts an hour to this account");
+        self.hold(job, repost, until, Reason::new(Owner::Quota, text)).await?;
+        Ok(Turn::Over)
+    }
+
+    /// Whether an older post of the account is still being prepared: posts go out in the order of their source.
+    async fn must_wait_for_older(&self, repost: &Repost) -> Result<bool> {
+        if self.now() > after(repost.updated_at, self.policy.order_wait_max) {
+            return Ok(false);
+        }
+        let query = RepostQuery {
+            account: Some((repost.key.platform, repost.key.account.clone())),
+            states: vec!["planned", "preparing"],
+            posted_before: Some(repost.posted_at),
+            limit: 1,
+            ..RepostQuery::default()
+        };
+        Ok(!self.ports.reposts.list(repost.tenant, &query).await?.is_empty())
+    }
+
+    fn acting(&self, passage: &Passage, submission: &Submission) -> Result<Acting> {
+        let access = Access::open(&passage.connection, &self.ports.keys)?;
+        Ok(Acting::new(self, access, submission))
+    }
+}
+
+/// Everything that one call to a destination needs, owned.
+struct Acting {
+    access: Access,
+    submission: Submission,
+    body: StoredBody,
+}
+
+impl Acting {
+    fn new(worker: &Worker, access: Access, submission: &Submission) -> Self {
+        let stored = Stored { key: submission.media.key, bytes: submission.media.bytes };
+        let body = StoredBody::new(Arc::clone(&worker.ports.media), stored);
+        Self { access, submission: submission.clone(), body }
+    }
+
+    fn publication(&self, now: DateTime<Utc>) -> Publication<'_> {
+        Publication { access: &self.access, submission: &self.submission, body: &self.body, now }
+    }
+
+    fn destination<'a>(&self, worker: &'a Worker) -> Result<&'a dyn Destination> {
+        worker.ports.destination(self.access.method.platform())
+    }
+}
+
+/// Writes down how far an upload is, now and then.
+struct Checkpoints<'a> {
+    worker: &'a Worker,
+    job: &'a Job,
+    repost: Mutex<Repost>,
+    saved: std::sync::atomic::AtomicU64,
+}
+
+impl Checkpoints<'_> {
+    fn saved_more_than(&self, bytes: u64) -> bool {
+        self.saved.load(std::sync::atomic::Ordering::Relaxed) > bytes
+    }
+
+    fn into_repost(self) -> Repost {
+        self.repost.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn repost(&self) -> Repost {
+        self.repost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Progress for Checkpoints<'_> {
+    async fn sent(&self, bytes: u64) -> Result<()> {
+        let repost = self.repost();
+        let total = repost.state.submission().map(|submission| submission.media.bytes);
+        let to = Some(repost.key.platform);
+        self.worker.ports.events.emit(&Signal::Transfer { repost: repost.id, to, bytes, total });
+        let saved = self.saved.load(std::sync::atomic::Ordering::Relaxed);
+        if bytes < saved.saturating_add(CHECKPOINT_BYTES) {
+            return Ok(());
+        }
+        let stored = self.worker.step(self.job, &repost, Event::Sent(bytes), "", With::keep()).await?;
+        *self.repost.lock().unwrap_or_else(PoisonError::into_inner) = stored;
+        self.saved.store(bytes, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The beginning of a handle: enough to recognise it, too little to use it.
+fn short(handle: &str) -> String {
+    let tail: String = handle.chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect();
+    if tail.len() < handle.len() { format!("…{tail}") } else { tail }
+}

@@ -1,0 +1,148 @@
+//! `token_refresh`: keeps one connection's credential alive.
+//!
+//! This job is the only one that renews credentials, and its lane lets one run at a time for a connection: so a refresh
+//! token that works once is never used twice. Whoever meets a dead token makes this job due and waits.
+
+use chrono::TimeDelta;
+
+use crate::{
+    Error, ErrorKind, Platform, Result,
+    connection::{Connection, ConnectionStatus},
+    credential::{Access, binding},
+    id::ConnectionId,
+    job::{Finish, Job, sync_key},
+    policy::after,
+    port::{EntropyExt, Grant},
+    repost::publish_lane,
+    worker::{End, Worker},
+};
+
+/// A credential is not renewed more often than this, whatever its expiry says.
+const REFRESH_SECS_MIN: i64 = 30;
+
+impl Worker {
+    pub(crate) async fn refresh(&self, job: &Job) -> Result<End> {
+        let id = ConnectionId::from_uuid(job.new.subject);
+        let Some(connection) = self.ports.connections.get(job.new.tenant, id).await? else {
+            return Ok(End::Finish(Finish::Done));
+        };
+        if matches!(connection.status, ConnectionStatus::NeedsReconnect | ConnectionStatus::Revoked) {
+            // Nothing to renew. Connecting the account again makes this job due at once.
+            let run_at = after(self.now(), self.policy.verify_every);
+            return Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: connection.status_detail }));
+        }
+        match self.renew(&connection).await {
+            Ok(next) => self.renewed(job, &connection, next).await,
+            Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Unsealable) => {
+                self.mark(job, id, &error).await?;
+                let run_at = after(self.now(), self.policy.verify_every);
+                Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(error.to_string()) }))
+            }
+            // A network blip is no dead grant: the credential stays as it is.
+            Err(error) => {
+                self.warn_of_expiry(job, &connection, &error).await?;
+                Ok(End::Finish(self.again_after(job, &error)))
+            }
+        }
+    }
+
+    /// The connection with a renewed or verified credential.
+    async fn renew(&self, connection: &Connection) -> Result<Connection> {
+        let access = Access::open(connection, &self.ports.keys)?;
+        let authorizer = self.ports.authorizer(connection.platform)?;
+        let mut next = Connection { status: ConnectionStatus::Active, status_detail: None, ..connection.clone() };
+        match authorizer.refresh(&access).await? {
+            Some(Grant { credential, expires_at }) => {
+                let nonce = self.ports.entropy.bytes();
+                next.credential = credential.seal(&self.ports.keys, &binding(connection), nonce)?;
+                next.expires_at = expires_at;
+                next.renewed_at = self.now();
+            }
+            None => {
+                let identity = authorizer.verify(&access).await?;
+                if identity.account != connection.account {
+                    let text = format!("the credential belongs to account {} now", identity.account);
+                    return Err(Error::new(ErrorKind::Unauthorized, "verify credential", text));
+                }
+                next.handle = identity.handle;
+                next.expires_at = identity.expires_at.or(connection.expires_at);
+            }
+        }
+        Ok(next)
+    }
+
+    async fn renewed(&self, job: &Job, before: &Connection, next: Connection) -> Result<End> {
+        let now = self.now();
+        let stored = if next == *before {
+            next
+        } else {
+            match self.ports.connections.update(&next, Some(job.lease())).await {
+                Ok(stored) => stored,
+                // Somebody changed the row meanwhile. A renewed credential must not be lost, so it goes in again over
+                // the new row, unless the account was connected anew: then theirs is the living one.
+                Err(error) if error.kind() == ErrorKind::Conflict => match self.store_over(job, before, &next).await? {
+                    Some(stored) => stored,
+                    None => return Ok(End::Finish(Finish::Again { run_at: now, attempts: 0, note: None })),
+                },
+                Err(error) => return Err(error),
+            }
+        };
+        if stored.status != before.status {
+            self.tell(&stored);
+        }
+        if stored.credential != before.credential || stored.status != before.status {
+            let mut waiting = vec![publish_lane(stored.tenant, stored.platform, &stored.account)];
+            if stored.platform == Platform::TikTok {
+                waiting.push(sync_key(stored.id));
+            }
+            self.ports.jobs.hasten(&waiting, now).await?;
+        }
+        let next_run = self.policy.next_refresh(
+            if stored.expires_at.is_some() { stored.renewed_at } else { now },
+            stored.expires_at,
+            self.ports.entropy.number(),
+        );
+        let run_at = next_run.max(now + TimeDelta::seconds(REFRESH_SECS_MIN));
+        Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
+    }
+
+    /// Stores a renewed credential over a row that was changed meanwhile; nothing when its credential was, too.
+    async fn store_over(&self, job: &Job, before: &Connection, next: &Connection) -> Result<Option<Connection>> {
+        const TRIES_MAX: usize = 5;
+        for _ in 0..TRIES_MAX {
+            let Some(current) = self.ports.connections.get(before.tenant, before.id).await? else { return Ok(None) };
+            if current.credential != before.credential {
+                return Ok(None);
+            }
+            let merged = Connection {
+                credential: next.credential.clone(),
+                expires_at: next.expires_at,
+                renewed_at: next.renewed_at,
+                status: next.status,
+                status_detail: None,
+                ..current
+            };
+            match self.ports.connections.update(&merged, Some(job.lease())).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                other => return other.map(Some),
+            }
+        }
+        Err(Error::conflict("store credential", "the connection changes too often"))
+    }
+
+    async fn warn_of_expiry(&self, job: &Job, connection: &Connection, error: &Error) -> Result<()> {
+        let soon = after(self.now(), self.policy.expiring_before);
+        let Some(expires_at) = connection.expires_at.filter(|at| *at < soon) else { return Ok(()) };
+        if connection.status == ConnectionStatus::Expiring {
+            return Ok(());
+        }
+        let text = format!("ends at {} and could not be renewed: {error}", expires_at.format("%Y-%m-%d %H:%M UTC"));
+        let next = Connection { status: ConnectionStatus::Expiring, status_detail: Some(text), ..connection.clone() };
+        match self.ports.connections.update(&next, Some(job.lease())).await {
+            Ok(_) => self.tell(&next),
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}

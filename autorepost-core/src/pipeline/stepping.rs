@@ -1,0 +1,239 @@
+//! Moving a repost: every step of every pipeline is written here.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Error, ErrorKind, Result,
+    connection::{Connection, ConnectionStatus},
+    job::{Finish, Job, NewJob},
+    policy::after,
+    port::{After, EntropyExt, Guard, Signal, Step},
+    repost::{Entry, Repost},
+    rule::{DestinationSpec, Rule, RuleState},
+    state::{Event, Owner, Reason, apply},
+    worker::Worker,
+};
+
+/// What comes with a step.
+pub(super) struct With {
+    pub after: After,
+    pub jobs: Vec<NewJob>,
+    pub guards: Vec<Guard>,
+}
+
+impl With {
+    /// The job goes on.
+    pub fn keep() -> Self {
+        Self { after: After::Keep, jobs: Vec::new(), guards: Vec::new() }
+    }
+
+    /// The job is let go of.
+    pub fn finish(finish: Finish) -> Self {
+        Self { after: After::Finish(finish), ..Self::keep() }
+    }
+
+    /// The job has done its work, and `job` comes after it.
+    pub fn then(job: NewJob) -> Self {
+        Self { jobs: vec![job], ..Self::finish(Finish::Done) }
+    }
+}
+
+/// Whether a repost may go on now.
+pub(super) enum Gate {
+    /// It may.
+    Open(Box<Passage>),
+    /// Not now.
+    Hold { until: DateTime<Utc>, reason: Reason },
+    /// Never.
+    Skip(Reason),
+}
+
+/// What a repost that goes on goes on with.
+pub(super) struct Passage {
+    pub rule: Rule,
+    pub destination: DestinationSpec,
+    pub connection: Connection,
+}
+
+impl Worker {
+    /// Writes one step under the job's lease, and tells of it.
+    pub(super) async fn step(
+        &self,
+        job: &Job,
+        repost: &Repost,
+        event: Event,
+        detail: impl Into<String>,
+        with: With,
+    ) -> Result<Repost> {
+        let detail = detail.into();
+        let now = self.now();
+        let name = event.name();
+        let quiet = matches!(event, Event::Sent(_));
+        let state = apply(repost.state.clone(), event)?;
+        let entry = (!quiet).then(|| self.entry(job, now, name, state.name(), &detail));
+        let next = Repost { state, updated_at: now, ..repost.clone() };
+        self.write(job, repost, next, entry, with, &detail).await
+    }
+
+    /// Writes down something that did not move the repost.
+    pub(super) async fn note(
+        &self,
+        job: &Job,
+        repost: &Repost,
+        event: &str,
+        detail: &str,
+        with: With,
+    ) -> Result<Repost> {
+        let now = self.now();
+        let entry = self.entry(job, now, event, repost.state.name(), detail);
+        self.write(job, repost, repost.clone(), Some(entry), with, detail).await
+    }
+
+    async fn write(
+        &self,
+        job: &Job,
+        before: &Repost,
+        repost: Repost,
+        entry: Option<Entry>,
+        with: With,
+        detail: &str,
+    ) -> Result<Repost> {
+        let With { after, jobs, guards } = with;
+        let step = Step { lease: Some(job.lease()), repost, entry, guards, after, jobs };
+        let stored = self.ports.reposts.step(&step).await?;
+        if before.state.name() != stored.state.name() {
+            self.ports.events.emit(&Signal::RepostMoved {
+                tenant: stored.tenant,
+                repost: stored.id,
+                post: stored.post,
+                platform: stored.key.platform,
+                from: before.state.name(),
+                to: stored.state.name(),
+                detail,
+            });
+        }
+        if !step.jobs.is_empty() {
+            self.ports.wake.wake();
+        }
+        Ok(stored)
+    }
+
+    fn entry(&self, job: &Job, at: DateTime<Utc>, event: &str, state: &str, detail: &str) -> Entry {
+        Entry {
+            at,
+            event: event.into(),
+            state: state.into(),
+            detail: detail.into(),
+            attempt: Some(job.attempts + 1),
+            by: self.name.clone(),
+        }
+    }
+
+    /// Decides from the stored rule and connection, as they are now, whether a repost may go on.
+    pub(super) async fn gate(&self, repost: &Repost) -> Result<Gate> {
+        let now = self.now();
+        let hold = |reason| Gate::Hold { until: after(now, self.policy.hold), reason };
+        let Some(rule) = self.ports.rules.get(repost.tenant, repost.rule).await? else {
+            return Ok(Gate::Skip(Reason::new(Owner::Nobody, "its rule does not exist any more")));
+        };
+        match rule.state {
+            RuleState::Active => {}
+            RuleState::Paused => {
+                return Ok(hold(Reason::new(Owner::Operator, format!("rule \"{}\" is paused", rule.name))));
+            }
+            RuleState::Removed => {
+                return Ok(Gate::Skip(Reason::new(Owner::Nobody, format!("rule \"{}\" was removed", rule.name))));
+            }
+        }
+        let Some(connection) = self.ports.connections.get(repost.tenant, repost.connection).await? else {
+            return Ok(Gate::Skip(Reason::new(Owner::Nobody, "its connection does not exist any more")));
+        };
+        let Some(destination) = rule.spec.destinations.iter().find(|spec| spec.connection == connection.id).cloned()
+        else {
+            let text = format!("rule \"{}\" does not name this destination any more", rule.name);
+            return Ok(Gate::Skip(Reason::new(Owner::Nobody, text)));
+        };
+        if destination.paused {
+            let text = format!("this destination of rule \"{}\" is paused", rule.name);
+            return Ok(hold(Reason::new(Owner::Operator, text)));
+        }
+        if let Some(reason) = unusable(&connection) {
+            return Ok(hold(reason));
+        }
+        Ok(Gate::Open(Box::new(Passage { rule, destination, connection })))
+    }
+
+    /// Lets a repost wait, and its job with it.
+    pub(super) async fn hold(
+        &self,
+        job: &Job,
+        repost: &Repost,
+        until: DateTime<Utc>,
+        reason: Reason,
+    ) -> Result<Repost> {
+        let again = Finish::Again { run_at: until, attempts: job.attempts, note: Some(reason.text.clone()) };
+        // A wait that goes on for the same reason is not told again.
+        if repost.state.name() == "waiting" && repost.state.reason() == Some(&reason) {
+            let mut next = repost.clone();
+            if let crate::state::RepostState::Waiting { until: stored, .. } = &mut next.state {
+                *stored = Some(until);
+            }
+            return self.write(job, repost, next, None, With::finish(again), "").await;
+        }
+        let detail = reason.text.clone();
+        self.step(job, repost, Event::Held { until: Some(until), reason }, detail, With::finish(again)).await
+    }
+
+    /// What follows from a platform's error on a repost whose commit is not in question.
+    pub(super) async fn after_error(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Repost> {
+        let now = self.now();
+        match error.kind() {
+            ErrorKind::LeaseLost | ErrorKind::Conflict => return Err(clone_of(error)),
+            ErrorKind::Quota | ErrorKind::RateLimited => {
+                let wait = match error.retry_hint() {
+                    crate::Retry::After(_) => self.policy.backoff(error.retry_hint(), 1, self.ports.entropy.number()),
+                    _ => self.policy.hold,
+                };
+                let until = after(now, wait);
+                self.ports.limiter.close(&repost.publish_lane(), until).await?;
+                return self.hold(job, repost, until, Reason::from_error(error)).await;
+            }
+            ErrorKind::Unauthorized => {
+                let key = crate::job::refresh_key(repost.connection);
+                self.ports.jobs.hasten(&[key], now).await?;
+                self.ports.wake.wake();
+            }
+            _ => {}
+        }
+        let attempts = job.attempts + 1;
+        if self.policy.retries(error, attempts)
+            || (error.kind() == ErrorKind::Unauthorized && attempts < self.policy.attempts_max)
+        {
+            let again = self.again_after(job, error);
+            return self.note(job, repost, "error", &error.to_string(), With::finish(again)).await;
+        }
+        let reason = Reason::from_error(error);
+        let detail = error.to_string();
+        self.step(job, repost, Event::Failed(reason), detail, With::finish(Finish::Done)).await
+    }
+}
+
+/// Why a connection cannot be used now, if so.
+pub(super) fn unusable(connection: &Connection) -> Option<Reason> {
+    if connection.paused {
+        return Some(Reason::new(Owner::Operator, format!("connection @{} is paused", connection.handle)));
+    }
+    match connection.status {
+        ConnectionStatus::NeedsReconnect | ConnectionStatus::Revoked => {
+            let why = connection.status_detail.as_deref().unwrap_or("its credential is dead");
+            let (platform, handle) = (connection.platform.title(), &connection.handle);
+            Some(Reason::new(Owner::Reconnect, format!("connect {platform} @{handle} again: {why}")))
+        }
+        ConnectionStatus::Active | ConnectionStatus::Expiring | ConnectionStatus::Error => None,
+    }
+}
+
+/// An error as its callers match on it; the cause stays with the original.
+fn clone_of(error: &Error) -> Error {
+    Error::new(error.kind(), error.op(), error.detail()).retry(error.retry_hint())
+}

@@ -1,0 +1,245 @@
+//! `tiktok_sync`: reads a source account and admits what is new.
+//!
+//! A walk goes from the newest page to the first one that lies wholly before the point up to which everything was
+//! seen, less an overlap for posts that appear late. Only a walk that reached its end moves that point, so a crash, a cut
+//! or a burst over many pages loses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Error, ErrorKind, Result,
+    connection::{Connection, ConnectionStatus},
+    credential::{Access, Credential, binding},
+    decide::decide,
+    id::{ConnectionId, PostId, RepostId},
+    job::{Finish, Job, NewJob},
+    pipeline::stepping::unusable,
+    policy::{after, before},
+    port::{Admission, EntropyExt, NewPost, Signal},
+    post::{Cursor, FoundPost, Post},
+    repost::{Repost, RepostKey},
+    rule::{Rule, RuleState},
+    state::RepostState,
+    worker::{End, Worker},
+};
+
+/// Posts that one transaction admits at most.
+const ADMISSION_POSTS_MAX: usize = 50;
+
+/// What a walk over an account's pages gave.
+struct Walk {
+    found: Vec<FoundPost>,
+    /// Where it goes on, when it was too long for one job.
+    resume: Option<String>,
+    handle: Option<String>,
+    rotated: Option<Credential>,
+}
+
+impl Worker {
+    pub(crate) async fn sync(&self, job: &Job) -> Result<End> {
+        let id = ConnectionId::from_uuid(job.new.subject);
+        let Some(connection) = self.ports.connections.get(job.new.tenant, id).await? else {
+            return Ok(End::Finish(Finish::Done));
+        };
+        if let Some(reason) = unusable(&connection) {
+            let run_at = after(self.now(), self.policy.hold);
+            return Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(reason.text) }));
+        }
+        match self.look(job, &connection).await {
+            Ok(newest_and_more) => {
+                let (newest, more) = newest_and_more;
+                let random = self.ports.entropy.number();
+                let run_at = if more { self.now() } else { self.policy.next_sync(self.now(), newest, random) };
+                Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::Conflict) => Err(error),
+            Err(error) => {
+                self.mark(job, id, &error).await?;
+                Ok(End::Finish(self.again_after(job, &error)))
+            }
+        }
+    }
+
+    /// Walks, admits, and answers with the newest post's time and whether the walk goes on.
+    async fn look(&self, job: &Job, connection: &Connection) -> Result<(Option<DateTime<Utc>>, bool)> {
+        let (tenant, id) = (connection.tenant, connection.id);
+        let rules: Vec<Rule> = self.rules_of(connection).await?;
+        let destinations = self.ports.connections.list(Some(tenant)).await?;
+        let destinations: BTreeMap<_, _> = destinations.into_iter().map(|c| (c.id, c)).collect();
+        let access = Access::open(connection, &self.ports.keys)?;
+        let cursor = self.ports.posts.cursor(tenant, id).await?;
+
+        let walk = self.walk(connection, &access, &cursor, &rules).await?;
+        let mut found = walk.found;
+        let keys: Vec<String> = found.iter().map(|post| post.key.clone()).collect();
+        let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
+        let newest = found.iter().map(|post| post.posted_at).max().max(cursor.newest);
+        found.retain(|post| !known.contains(&post.key));
+        // The oldest first, so that a burst is reposted in its own order.
+        found.sort_by(|a, b| (a.posted_at, &a.key).cmp(&(b.posted_at, &b.key)));
+
+        for chunk in found.chunks(ADMISSION_POSTS_MAX) {
+            let posts = chunk.iter().map(|post| self.admit(connection, post, &rules, &destinations)).collect();
+            self.write_admission(job, connection, Admission { posts, cursor: cursor.clone() }).await?;
+        }
+        let more = walk.resume.is_some();
+        let complete_through = if more { cursor.complete_through } else { newest.max(cursor.complete_through) };
+        let moved = Cursor { complete_through, resume: walk.resume, newest, last_ok_at: Some(self.now()) };
+        self.write_admission(job, connection, Admission { posts: Vec::new(), cursor: moved }).await?;
+        self.greet(job, connection, walk.handle, walk.rotated).await?;
+        Ok((newest, more))
+    }
+
+    async fn walk(&self, connection: &Connection, access: &Access, cursor: &Cursor, rules: &[Rule]) -> Result<Walk> {
+        let horizon = match cursor.complete_through {
+            Some(complete) => before(complete, self.policy.sync_overlap),
+            // The first look goes back as far as some rule asks for.
+            None => rules
+                .iter()
+                .map(|rule| rule.spec.filters.since.unwrap_or(DateTime::<Utc>::MIN_UTC))
+                .min()
+                .unwrap_or(connection.created_at),
+        };
+        let source = self.ports.source(connection.platform)?;
+        let mut walk = Walk { found: Vec::new(), resume: cursor.resume.clone(), handle: None, rotated: None };
+        let mut seen = BTreeSet::new();
+        for _ in 0..self.policy.sync_pages_max {
+            let listing = source.list(access, walk.resume.as_deref()).await?;
+            walk.handle = listing.handle.or(walk.handle);
+            walk.rotated = listing.rotated.or(walk.rotated);
+            let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
+            walk.found.extend(listing.posts.into_iter().filter(|post| seen.insert(post.key.clone())));
+            walk.resume = listing.next;
+            if walk.resume.is_none() || oldest.is_some_and(|oldest| oldest < horizon) {
+                walk.resume = None;
+                break;
+            }
+        }
+        Ok(walk)
+    }
+
+    async fn rules_of(&self, connection: &Connection) -> Result<Vec<Rule>> {
+        let mut rules = self.ports.rules.list(connection.tenant).await?;
+        rules.retain(|rule| rule.source == connection.id && rule.state != RuleState::Removed);
+        Ok(rules)
+    }
+
+    fn admit(
+        &self,
+        connection: &Connection,
+        found: &FoundPost,
+        rules: &[Rule],
+        destinations: &BTreeMap<ConnectionId, Connection>,
+    ) -> NewPost {
+        let now = self.now();
+        let post = Post {
+            id: PostId::new(now, self.ports.entropy.bytes()),
+            tenant: connection.tenant,
+            connection: connection.id,
+            account: connection.account.clone(),
+            found: found.clone(),
+            found_at: now,
+            media: None,
+        };
+        let reposts = decide(found, rules, destinations).into_iter().map(|decision| {
+            let state = match decision.skip {
+                Some(reason) => RepostState::Skipped { reason },
+                None => RepostState::Planned,
+            };
+            let repost = Repost {
+                id: RepostId::new(now, self.ports.entropy.bytes()),
+                tenant: post.tenant,
+                key: RepostKey {
+                    source: post.account.clone(),
+                    post: found.key.clone(),
+                    platform: decision.platform,
+                    account: decision.account,
+                },
+                post: post.id,
+                posted_at: found.posted_at,
+                rule: decision.rule,
+                connection: decision.connection,
+                state,
+                created_at: now,
+                updated_at: now,
+                version: 0,
+            };
+            let job = (!repost.state.is_terminal()).then(|| NewJob::prep(self.job_id(), &repost, now));
+            (repost, job)
+        });
+        NewPost { reposts: reposts.collect(), post }
+    }
+
+    async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
+        let tenant = connection.tenant;
+        let new = self.ports.posts.admit(job.lease(), tenant, connection.id, &admission).await?;
+        for NewPost { post, reposts } in admission.posts.iter().filter(|entry| new.contains(&entry.post.id)) {
+            let (id, key) = (post.id, post.found.key.as_str());
+            self.ports.events.emit(&Signal::PostAdmitted { tenant, post: id, key, reposts: reposts.len() });
+        }
+        if !new.is_empty() {
+            self.ports.wake.wake();
+        }
+        Ok(())
+    }
+
+    /// The source answered well: keeps what it told about the account.
+    async fn greet(
+        &self,
+        job: &Job,
+        connection: &Connection,
+        handle: Option<String>,
+        rotated: Option<Credential>,
+    ) -> Result<()> {
+        let mut next = connection.clone();
+        if let Some(handle) = handle {
+            next.handle = handle;
+        }
+        if let Some(credential) = rotated {
+            next.credential = credential.seal(&self.ports.keys, &binding(connection), self.ports.entropy.bytes())?;
+        }
+        next.status = ConnectionStatus::Active;
+        next.status_detail = None;
+        if next == *connection {
+            return Ok(());
+        }
+        let changed = next.status != connection.status;
+        match self.ports.connections.update(&next, Some(job.lease())).await {
+            Ok(_) if changed => self.tell(&next),
+            Ok(_) => {}
+            // Somebody connected it anew meanwhile: theirs is newer.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Writes down on a connection what is wrong with it.
+    pub(super) async fn mark(&self, job: &Job, id: ConnectionId, error: &Error) -> Result<()> {
+        let Some(connection) = self.ports.connections.get(job.new.tenant, id).await? else { return Ok(()) };
+        let status = match error.kind() {
+            ErrorKind::Unauthorized | ErrorKind::Unsealable => ConnectionStatus::NeedsReconnect,
+            _ => ConnectionStatus::Error,
+        };
+        let next = Connection { status, status_detail: Some(error.to_string()), ..connection.clone() };
+        if next == connection {
+            return Ok(());
+        }
+        match self.ports.connections.update(&next, Some(job.lease())).await {
+            Ok(_) => self.tell(&next),
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, connection: &Connection) {
+        self.ports.events.emit(&Signal::ConnectionChanged {
+            connection: connection.id,
+            status: connection.status.as_str(),
+            detail: connection.status_detail.as_deref(),
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! The worker: claims jobs and runs their pipelines.
+//!
+//! The worker owns no loop, thread or timer. Its user calls [`claim`](Worker::claim), runs each claimed job with
+//! [`run`](Worker::run) on whatever executor it likes, calls [`heartbeat`](Worker::heartbeat) for the running ones more
+//! often than the lease lasts, and drops the future of a job whose lease is lost.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    ErrorKind, Result,
+    error::{Error, Retry},
+    id::JobId,
+    job::{Finish, Job, JobKind, Lease},
+    policy::{Policy, after},
+    port::{EntropyExt, Ports, Signal},
+};
+
+/// Claims jobs and runs their pipelines.
+pub struct Worker {
+    pub(crate) ports: Ports,
+    pub(crate) policy: Policy,
+    pub(crate) name: String,
+}
+
+/// How a pipeline ends.
+pub(crate) enum End {
+    /// It let go of its job in the transaction of its last step.
+    Stepped,
+    /// The job is to be let go of like this.
+    Finish(Finish),
+}
+
+impl Worker {
+    /// Makes a worker. The name is shown in journals; it must differ between processes and their restarts.
+    pub fn new(ports: Ports, policy: Policy, name: impl Into<String>) -> Self {
+        Self { ports, policy, name: name.into() }
+    }
+
+    /// The ports that it works with.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The numbers that it works by.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Claims at most `max` due jobs of these kinds.
+    pub async fn claim(&self, kinds: &[JobKind], max: u32) -> Result<Vec<Job>> {
+        self.ports.jobs.claim(kinds, max, self.now(), self.policy.lease).await
+    }
+
+    /// Extends the leases of running jobs, and answers with those that are lost: their futures must be dropped.
+    pub async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
+        self.ports.jobs.heartbeat(leases, after(self.now(), self.policy.lease)).await
+    }
+
+    /// Runs a claimed job to the point where it is let go of. Whatever goes wrong is written down and told to the
+    /// [`EventSink`](crate::port::EventSink); dropping the future at any point is safe.
+    pub async fn run(&self, job: Job) {
+        let started = self.now();
+        let result = match job.new.kind {
+            JobKind::TiktokSync => self.sync(&job).await,
+            JobKind::RepostPrep => self.prep(&job).await,
+            JobKind::RepostPublish => self.publish(&job).await,
+            JobKind::TokenRefresh => self.refresh(&job).await,
+            JobKind::Upkeep => self.upkeep(&job).await,
+        };
+        let (outcome, note) = match result {
+            Ok(End::Stepped) => ("stepped", None),
+            Ok(End::Finish(finish)) => self.let_go(&job, finish).await,
+            Err(error) if error.kind() == ErrorKind::LeaseLost => ("lost", Some(error.to_string())),
+            // What comes up to here is trouble with our own stores: wait and do it again.
+            Err(error) => self.let_go(&job, self.again_after(&job, &error)).await,
+        };
+        let took = (self.now() - started).to_std().unwrap_or_default();
+        self.ports.events.emit(&Signal::JobFinished { job: &job, outcome, note: note.as_deref(), took });
+        self.ports.wake.wake();
+    }
+
+    async fn let_go(&self, job: &Job, finish: Finish) -> (&'static str, Option<String>) {
+        match self.ports.jobs.finish(job.lease(), &finish, self.now()).await {
+            // When even this fails the lease ends by itself, and the job is due again.
+            Err(error) => ("lost", Some(error.to_string())),
+            Ok(()) => match finish {
+                Finish::Done => ("done", None),
+                Finish::Again { note, .. } => ("again", note),
+                Finish::Dead { note } => ("dead", Some(note)),
+            },
+        }
+    }
+
+    /// The end of a job that is tried again after a failure.
+    pub(crate) fn again_after(&self, job: &Job, error: &Error) -> Finish {
+        let attempts = job.attempts.saturating_add(1);
+        let retry = match error.retry_hint() {
+            Retry::Never => Retry::Soon,
+            retry => retry,
+        };
+        let wait = self.policy.backoff(retry, attempts, self.ports.entropy.number());
+        Finish::Again { run_at: after(self.now(), wait), attempts, note: Some(error.to_string()) }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.ports.clock.now()
+    }
+
+    pub(crate) fn job_id(&self) -> JobId {
+        JobId::new(self.now(), self.ports.entropy.bytes())
+    }
+}
