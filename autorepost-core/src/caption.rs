@@ -219,7 +219,7 @@ impl Words {
         let template = Template::parse(name, template)?;
         let mut values: BTreeMap<Variable, String> =
             Variable::ALL.into_iter().map(|variable| (variable, self.value(variable))).collect();
-        let moved = (self.rule == HashtagRule::Move).then(|| self.hashtags.join(" ")).unwrap_or_default();
+        let moved = if self.rule == HashtagRule::Move { self.hashtags.join(" ") } else { String::new() };
         let whole = |values: &BTreeMap<Variable, String>| template.render(values, &moved).trim().to_owned();
         let fits = |values: &BTreeMap<Variable, String>| measure(&whole(values)) <= max;
 

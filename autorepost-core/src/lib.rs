@@ -12,6 +12,7 @@ pub mod filter;
 pub mod id;
 pub mod job;
 pub mod media;
+pub mod memory;
 mod pipeline;
 pub mod platform;
 pub mod policy;

@@ -25,7 +25,7 @@ pub struct Policy {
     pub sync_overlap: Duration,
     /// Pages that one sync reads; a longer walk goes on in the next.
     pub sync_pages_max: u32,
-    /// How long a newer post waits for an older one of the same account that is still being prepared.
+    /// How long a newer post waits for an older one of the same account that is still on its way.
     pub order_wait_max: Duration,
     /// Time between two questions about a commit in doubt, at first.
     pub find_every: Duration,

@@ -32,6 +32,8 @@ pub struct Repost {
     pub connection: ConnectionId,
     /// Where it stands.
     pub state: RepostState,
+    /// When a commit was last sent for it, whatever came of it: the hourly cap counts these.
+    pub last_commit_at: Option<DateTime<Utc>>,
     /// When it was admitted.
     pub created_at: DateTime<Utc>,
     /// When its state last changed.

@@ -362,10 +362,9 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
             S::Published { receipt, submission: attempt.submission }
         }
 
-        (state, Event::Held { until, reason }) => match resume_point(state) {
-            Ok(resume) => S::Waiting { until, reason, resume },
-            Err(state) => return Err(impossible(&state, "held")),
-        },
+        (state, Event::Held { until, reason }) if resumable(&state) => {
+            S::Waiting { until, reason, resume: resume_point(state)? }
+        }
         (S::Waiting { resume, .. }, Event::Resumed) => match resume {
             Resume::Prepare => S::Planned,
             Resume::Begin { submission } => S::Ready { submission },
@@ -386,14 +385,14 @@ const fn resumable(state: &RepostState) -> bool {
     !state.is_terminal() && !matches!(state, RepostState::Committing(_))
 }
 
-fn resume_point(state: RepostState) -> Result<Resume, RepostState> {
+fn resume_point(state: RepostState) -> Result<Resume> {
     Ok(match state {
         RepostState::Planned | RepostState::Preparing => Resume::Prepare,
         RepostState::Ready { submission } => Resume::Begin { submission },
         RepostState::Uploading(attempt) => Resume::Upload(attempt),
         RepostState::Processing(attempt) => Resume::Process(attempt),
         RepostState::Waiting { resume, .. } => resume,
-        state => return Err(state),
+        state => return Err(impossible(&state, "held")),
     })
 }
 

@@ -35,7 +35,7 @@ const RELOADS_MAX: u32 = 8;
 /// What one turn of the publish loop gave.
 enum Turn {
     /// The repost moved, and there may be more to do at once.
-    Go(Repost),
+    Go(Box<Repost>),
     /// The job was let go of.
     Over,
 }
@@ -53,7 +53,7 @@ impl Worker {
                     return Ok(End::Finish(Finish::Done));
                 }
                 match self.turn(job, &repost).await {
-                    Ok(Turn::Go(next)) => repost = next,
+                    Ok(Turn::Go(next)) => repost = *next,
                     Ok(Turn::Over) => return Ok(End::Stepped),
                     // Somebody else moved the repost or changed its rule: look again.
                     Err(error) if error.kind() == ErrorKind::Conflict && reloads < RELOADS_MAX => {
@@ -94,6 +94,14 @@ impl Worker {
             self.hold(job, repost, until, reason).await?;
             return Ok(Turn::Over);
         }
+        // The guard of the commit keeps the cap; looking here already spares the upload, and the journal.
+        if let Some(max) = passage.rule.spec.hourly_cap {
+            let (platform, account) = (repost.key.platform, &repost.key.account);
+            let out = self.ports.reposts.published_ids(repost.tenant, platform, account, now - CAP_WINDOW).await?;
+            if out.len() >= max as usize {
+                return self.hold_for_cap(job, repost, max).await;
+            }
+        }
         match &repost.state {
             RepostState::Ready { submission } => self.begin(job, repost, &passage, submission).await,
             RepostState::Uploading(attempt) => self.upload(job, repost, &passage, attempt).await,
@@ -101,7 +109,7 @@ impl Worker {
             RepostState::Waiting { resume, .. } => {
                 if let Resume::Begin { .. } | Resume::Upload(_) | Resume::Process(_) = resume {
                     let moved = self.step(job, repost, Event::Resumed, "the wait is over", With::keep()).await?;
-                    return Ok(Turn::Go(moved));
+                    return Ok(Turn::Go(Box::new(moved)));
                 }
                 Err(Error::internal("publish", "a repost that waits for its preparation came to be published"))
             }
@@ -118,14 +126,6 @@ impl Worker {
             self.ports.jobs.finish(job.lease(), &again, now).await?;
             return Ok(Turn::Over);
         }
-        if let Some(max) = passage.rule.spec.hourly_cap {
-            let (platform, account) = (repost.key.platform, &repost.key.account);
-            let since = now - CAP_WINDOW;
-            let out = self.ports.reposts.published_ids(repost.tenant, platform, account, since).await?;
-            if out.len() >= max as usize {
-                return self.hold_for_cap(job, repost, max).await;
-            }
-        }
         let acting = match self.acting(passage, submission) {
             Ok(acting) => acting,
             Err(error) => return self.failed_turn(job, repost, &error).await,
@@ -133,7 +133,7 @@ impl Worker {
         match acting.destination(self)?.begin(&acting.publication(now)).await {
             Ok(ticket) => {
                 let detail = format!("ticket {}", short(&ticket.handle));
-                Ok(Turn::Go(self.step(job, repost, Event::Began(ticket), detail, With::keep()).await?))
+                Ok(Turn::Go(Box::new(self.step(job, repost, Event::Began(ticket), detail, With::keep()).await?)))
             }
             Err(error) => self.failed_turn(job, repost, &error).await,
         }
@@ -156,7 +156,7 @@ impl Worker {
         match result {
             Ok(()) => {
                 let detail = format!("{} bytes", attempt.submission.media.bytes);
-                Ok(Turn::Go(self.step(job, repost, Event::Uploaded, detail, With::keep()).await?))
+                Ok(Turn::Go(Box::new(self.step(job, repost, Event::Uploaded, detail, With::keep()).await?)))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew(job, repost, &error).await,
             Err(error) => self.failed_turn(job, repost, &error).await,
@@ -179,7 +179,7 @@ impl Worker {
             }
             Ok(Poll::Incomplete) => {
                 let detail = "the platform lacks bytes: sending the rest";
-                Ok(Turn::Go(self.step(job, repost, Event::Incomplete, detail, With::keep()).await?))
+                Ok(Turn::Go(Box::new(self.step(job, repost, Event::Incomplete, detail, With::keep()).await?)))
             }
             Ok(Poll::Published(receipt)) => {
                 let detail = "the platform shows it already";
@@ -296,7 +296,7 @@ impl Worker {
             }
             Ok(Finding::Absent) if now >= after(last, settle) => {
                 let detail = "the settle window is over and it is not there: it may be sent again";
-                return Ok(Turn::Go(self.step(job, repost, Event::Absent, detail, With::keep()).await?));
+                return Ok(Turn::Go(Box::new(self.step(job, repost, Event::Absent, detail, With::keep()).await?)));
             }
             Ok(Finding::Absent) => {
                 let run_at = after(last, settle).min(after(now, self.policy.find_every.max(settle / 4)));
@@ -381,14 +381,15 @@ impl Worker {
         Ok(Turn::Over)
     }
 
-    /// Whether an older post of the account is still being prepared: posts go out in the order of their source.
+    /// Whether an older post of the account is still on its way: posts go out in the order of their source, unless one of
+    /// them takes too long.
     async fn must_wait_for_older(&self, repost: &Repost) -> Result<bool> {
         if self.now() > after(repost.updated_at, self.policy.order_wait_max) {
             return Ok(false);
         }
         let query = RepostQuery {
             account: Some((repost.key.platform, repost.key.account.clone())),
-            states: vec!["planned", "preparing"],
+            states: vec!["planned", "preparing", "ready", "uploading", "processing", "committing"],
             posted_before: Some(repost.posted_at),
             limit: 1,
             ..RepostQuery::default()

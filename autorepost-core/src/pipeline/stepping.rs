@@ -71,7 +71,9 @@ impl Worker {
         let quiet = matches!(event, Event::Sent(_));
         let state = apply(repost.state.clone(), event)?;
         let entry = (!quiet).then(|| self.entry(job, now, name, state.name(), &detail));
-        let next = Repost { state, updated_at: now, ..repost.clone() };
+        let committed_at = state.attempt().and_then(|attempt| attempt.last_commit_at);
+        let last_commit_at = committed_at.or(repost.last_commit_at);
+        let next = Repost { state, last_commit_at, updated_at: now, ..repost.clone() };
         self.write(job, repost, next, entry, with, &detail).await
     }
 

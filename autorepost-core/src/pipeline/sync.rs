@@ -162,6 +162,7 @@ impl Worker {
                 rule: decision.rule,
                 connection: decision.connection,
                 state,
+                last_commit_at: None,
                 created_at: now,
                 updated_at: now,
                 version: 0,

@@ -1,0 +1,236 @@
+//! In-memory ports: the reference of every contract, for tests, examples and the simulation.
+//!
+//! [`MemoryLimiter`] and [`MemoryWake`] also serve a real installation that runs in one process.
+
+mod ambient;
+mod jobs;
+mod media;
+mod platform;
+mod stores;
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use chrono::{DateTime, Utc};
+
+pub use ambient::{ManualClock, MapSecrets, MemoryEvents, MemoryLimiter, MemoryWake, SeededEntropy};
+pub use media::{MemoryMedia, chunks};
+pub use platform::{COMMIT_DEADLINE, Fault, MemoryAuthorizer, MemoryDestination, MemorySource, Repeat, Shown};
+
+use crate::{
+    Error, Platform, Result,
+    connection::Connection,
+    id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
+    job::{Finish, Job, JobState, Lease, NewJob},
+    port::{Authorizer, Clock, Destination, Entropy, Ports, Source},
+    post::{Cursor, Post},
+    repost::{Entry, Repost},
+    rule::Rule,
+    seal::KeyRing,
+};
+
+/// An in-memory database: the connection, rule, post and repost stores and the job queue over one world.
+///
+/// Every method is one atomic unit. Nothing iterates in an order that differs between runs, so a test that is seeded
+/// replays exactly.
+#[derive(Default)]
+pub struct Memory {
+    world: Mutex<World>,
+    stepping: AtomicBool,
+}
+
+#[derive(Default)]
+struct World {
+    connections: BTreeMap<ConnectionId, Connection>,
+    rules: BTreeMap<RuleId, Rule>,
+    posts: BTreeMap<PostId, Post>,
+    cursors: BTreeMap<(TenantId, ConnectionId), Cursor>,
+    reposts: BTreeMap<RepostId, Repost>,
+    journals: BTreeMap<RepostId, Vec<Entry>>,
+    jobs: BTreeMap<JobId, Job>,
+    finished: BTreeMap<JobId, DateTime<Utc>>,
+}
+
+impl Memory {
+    /// An empty database.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Makes every method yield once before and once after its effect, so that an executor can drop its caller at either
+    /// point: a crash before the effect, and one after it.
+    pub fn step_by_step(&self, on: bool) {
+        self.stepping.store(on, Ordering::Relaxed);
+    }
+
+    /// Every job, for tests to look at.
+    pub fn jobs(&self) -> Vec<Job> {
+        self.lock().jobs.values().cloned().collect()
+    }
+
+    /// Every repost, for tests to look at.
+    pub fn reposts(&self) -> Vec<Repost> {
+        self.lock().reposts.values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one atomic unit, with a point at which to crash on either side.
+    async fn unit<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        self.pause().await;
+        let result = work(&mut self.lock());
+        self.pause().await;
+        result
+    }
+
+    async fn pause(&self) {
+        if self.stepping.load(Ordering::Relaxed) {
+            Yield(false).await;
+        }
+    }
+}
+
+impl World {
+    /// The job that a lease holds, or `LeaseLost`.
+    fn leased(&mut self, lease: Lease, op: &'static str) -> Result<&mut Job> {
+        self.jobs
+            .get_mut(&lease.job)
+            .filter(|job| job.epoch == lease.epoch && job.state == JobState::Running)
+            .ok_or_else(|| Error::lease_lost(op))
+    }
+
+    fn live(&self, key: &str) -> Option<&Job> {
+        self.jobs.values().find(|job| job.new.key == key && matches!(job.state, JobState::Queued | JobState::Running))
+    }
+
+    fn enqueue(&mut self, new: &NewJob) {
+        if self.live(&new.key).is_none() {
+            let job = Job {
+                new: new.clone(),
+                state: JobState::Queued,
+                attempts: 0,
+                epoch: 0,
+                leased_until: None,
+                note: None,
+            };
+            self.jobs.insert(new.id, job);
+        }
+    }
+
+    /// Lets go of a job whose lease was checked.
+    fn let_go(&mut self, id: JobId, finish: &Finish, now: DateTime<Utc>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.leased_until = None;
+        match finish {
+            Finish::Done => {
+                job.state = JobState::Done;
+                job.note = None;
+                self.finished.insert(id, now);
+            }
+            Finish::Again { run_at, attempts, note } => {
+                job.state = JobState::Queued;
+                job.new.run_at = *run_at;
+                job.attempts = *attempts;
+                job.note.clone_from(note);
+            }
+            Finish::Dead { note } => {
+                job.state = JobState::Dead;
+                job.note = Some(note.clone());
+                self.finished.insert(id, now);
+            }
+        }
+    }
+}
+
+/// Everything that in-memory [`Ports`] are made of, for tests and examples to reach into.
+pub struct Bench {
+    /// The database.
+    pub memory: Arc<Memory>,
+    /// The media store.
+    pub media: Arc<MemoryMedia>,
+    /// The clock.
+    pub clock: Arc<ManualClock>,
+    /// What was told.
+    pub events: Arc<MemoryEvents>,
+    /// The source.
+    pub source: Arc<MemorySource>,
+    /// The destinations.
+    pub destinations: BTreeMap<Platform, Arc<MemoryDestination>>,
+    /// What renews credentials.
+    pub authorizers: BTreeMap<Platform, Arc<MemoryAuthorizer>>,
+    /// All of it, wired.
+    pub ports: Ports,
+}
+
+impl Bench {
+    /// Wires in-memory ports with a source on TikTok and a destination on each other platform. The same seed gives the
+    /// same run.
+    pub fn new(seed: u64, now: DateTime<Utc>) -> Self {
+        let memory = Memory::new();
+        let media = Arc::new(MemoryMedia::default());
+        let clock = Arc::new(ManualClock::new(now));
+        let events = Arc::new(MemoryEvents::default());
+        let source = Arc::new(MemorySource::new(Platform::TikTok));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
+        let others = [Platform::Instagram, Platform::YouTube, Platform::X];
+        let time: Arc<dyn Clock> = clock.clone();
+        let destinations: BTreeMap<_, _> = others
+            .into_iter()
+            .map(|platform| (platform, Arc::new(MemoryDestination::new(platform, Arc::clone(&time)))))
+            .collect();
+        let authorizers: BTreeMap<_, _> = Platform::ALL
+            .into_iter()
+            .map(|platform| (platform, Arc::new(MemoryAuthorizer::new(platform, Arc::clone(&time)))))
+            .collect();
+        let keys = KeyRing::parse("bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key of 32 bytes");
+        let ports = Ports {
+            clock: time,
+            entropy,
+            keys: Arc::new(keys),
+            limiter: Arc::new(MemoryLimiter::default()),
+            wake: Arc::new(MemoryWake::default()),
+            events: events.clone(),
+            connections: memory.clone(),
+            rules: memory.clone(),
+            posts: memory.clone(),
+            reposts: memory.clone(),
+            jobs: memory.clone(),
+            media: media.clone(),
+            probe: media.clone(),
+            sources: BTreeMap::from([(Platform::TikTok, source.clone() as Arc<dyn Source>)]),
+            destinations: destinations
+                .iter()
+                .map(|(platform, destination)| (*platform, destination.clone() as Arc<dyn Destination>))
+                .collect(),
+            authorizers: authorizers
+                .iter()
+                .map(|(platform, authorizer)| (*platform, authorizer.clone() as Arc<dyn Authorizer>))
+                .collect(),
+        };
+        Self { memory, media, clock, events, source, destinations, authorizers, ports }
+    }
+}
+
+/// A future that is pending once.
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

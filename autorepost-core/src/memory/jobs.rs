@@ -1,0 +1,168 @@
+//! The job queue in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::Memory;
+use crate::{
+    Result,
+    id::JobId,
+    job::{Finish, Job, JobKind, JobState, Lease, NewJob},
+    policy::after,
+    port::{JobQueue, JobStats},
+};
+
+#[async_trait]
+impl JobQueue for Memory {
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<()> {
+        self.unit(|world| {
+            jobs.iter().for_each(|job| world.enqueue(job));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>> {
+        self.unit(|world| {
+            for job in world.jobs.values_mut() {
+                if job.state == JobState::Running && job.leased_until.is_none_or(|until| until <= now) {
+                    job.state = JobState::Queued;
+                    job.attempts += 1;
+                    job.leased_until = None;
+                }
+            }
+            let running = world.jobs.values().filter(|job| job.state == JobState::Running);
+            let mut busy: BTreeSet<String> = running.map(|job| job.new.lane.clone()).collect();
+            let due =
+                |job: &&Job| job.state == JobState::Queued && job.new.run_at <= now && kinds.contains(&job.new.kind);
+            let mut queue: Vec<_> = world.jobs.values().filter(due).map(|job| job.new.clone()).collect();
+            queue.sort_by_key(|job| (job.kind.priority(), job.order_at, job.id));
+            let mut claimed = Vec::new();
+            for new in queue {
+                if claimed.len() == max as usize || !busy.insert(new.lane) {
+                    continue;
+                }
+                if let Some(job) = world.jobs.get_mut(&new.id) {
+                    job.state = JobState::Running;
+                    job.epoch += 1;
+                    job.leased_until = Some(after(now, lease));
+                    claimed.push(job.clone());
+                }
+            }
+            Ok(claimed)
+        })
+        .await
+    }
+
+    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>> {
+        self.unit(|world| {
+            let mut lost = Vec::new();
+            for lease in leases {
+                match world.leased(*lease, "heartbeat") {
+                    Ok(job) => job.leased_until = Some(until),
+                    Err(_) => lost.push(*lease),
+                }
+            }
+            Ok(lost)
+        })
+        .await
+    }
+
+    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
+        self.unit(|world| {
+            world.leased(lease, "finish job")?;
+            world.let_go(lease.job, finish, now);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn hasten(&self, keys_or_lanes: &[String], now: DateTime<Utc>) -> Result<()> {
+        self.unit(|world| {
+            for job in world.jobs.values_mut().filter(|job| job.state == JobState::Queued) {
+                if keys_or_lanes.contains(&job.new.key) || keys_or_lanes.contains(&job.new.lane) {
+                    job.new.run_at = job.new.run_at.min(now);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Job>> {
+        self.unit(|world| Ok(world.live(key).cloned())).await
+    }
+
+    async fn stats(&self) -> Result<Vec<JobStats>> {
+        self.unit(|world| {
+            let mut groups: BTreeMap<(JobKind, &str), JobStats> = BTreeMap::new();
+            for job in world.jobs.values() {
+                let (kind, state) = (job.new.kind, job.state);
+                let group =
+                    groups.entry((kind, state.as_str())).or_insert(JobStats { kind, state, count: 0, oldest: None });
+                group.count += 1;
+                group.oldest = Some(group.oldest.map_or(job.new.run_at, |oldest| oldest.min(job.new.run_at)));
+            }
+            Ok(groups.into_values().collect())
+        })
+        .await
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        self.unit(|world| {
+            let queued = world.jobs.values().filter(|job| job.state == JobState::Queued);
+            Ok(queued.map(|job| job.new.run_at).min())
+        })
+        .await
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<Job>> {
+        self.unit(|world| {
+            let mut dead: Vec<_> = world.jobs.values().filter(|job| job.state == JobState::Dead).cloned().collect();
+            dead.sort_by_key(|job| std::cmp::Reverse((world.finished.get(&job.new.id).copied(), job.new.id)));
+            dead.truncate(limit as usize);
+            Ok(dead)
+        })
+        .await
+    }
+
+    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool> {
+        self.unit(|world| {
+            let Some(dead) = world.jobs.get(&job).filter(|job| job.state == JobState::Dead) else {
+                return Ok(false);
+            };
+            if world.live(&dead.new.key).is_some() {
+                return Ok(false);
+            }
+            world.finished.remove(&job);
+            if let Some(job) = world.jobs.get_mut(&job) {
+                job.state = JobState::Queued;
+                job.attempts = 0;
+                job.new.run_at = now;
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+        self.unit(|world| {
+            let old = |job: &&Job| {
+                let ended = world.finished.get(&job.new.id);
+                job.state == JobState::Done && ended.is_some_and(|at| *at < before)
+            };
+            let ids: Vec<JobId> = world.jobs.values().filter(old).map(|job| job.new.id).take(limit as usize).collect();
+            for id in &ids {
+                world.jobs.remove(id);
+                world.finished.remove(id);
+            }
+            Ok(ids.len() as u64)
+        })
+        .await
+    }
+}

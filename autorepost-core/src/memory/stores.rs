@@ -1,0 +1,356 @@
+//! Connections, rules, posts and reposts in memory.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Memory, World};
+use crate::{
+    Error, Platform, Result,
+    connection::{AccountId, Connection},
+    id::{ConnectionId, PostId, RepostId, RuleId, TenantId},
+    job::{Lease, NewJob},
+    media::Media,
+    port::{Admission, After, ConnectionStore, Guard, PostQuery, PostStore, RepostQuery, RepostStore, RuleStore, Step},
+    post::{Cursor, Post},
+    repost::{Entry, Repost},
+    rule::{Rule, RuleState},
+    state::RepostState,
+};
+
+#[async_trait]
+impl ConnectionStore for Memory {
+    async fn connect(&self, connection: &Connection, jobs: &[NewJob]) -> Result<Connection> {
+        self.unit(|world| {
+            let known = world.account(connection.tenant, connection.platform, &connection.account);
+            let stored = match known {
+                Some(known) if known.id != connection.id => {
+                    return Err(Error::conflict("connect", format!("the account is connected as {}", known.id)));
+                }
+                Some(known) => Connection {
+                    paused: known.paused,
+                    created_at: known.created_at,
+                    version: known.version + 1,
+                    ..connection.clone()
+                },
+                None => connection.clone(),
+            };
+            world.connections.insert(stored.id, stored.clone());
+            jobs.iter().for_each(|job| world.enqueue(job));
+            Ok(stored)
+        })
+        .await
+    }
+
+    async fn get(&self, tenant: TenantId, id: ConnectionId) -> Result<Option<Connection>> {
+        self.unit(|world| Ok(world.connections.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+    }
+
+    async fn find(&self, tenant: TenantId, platform: Platform, account: &AccountId) -> Result<Option<Connection>> {
+        self.unit(|world| Ok(world.account(tenant, platform, account).cloned())).await
+    }
+
+    async fn list(&self, tenant: Option<TenantId>) -> Result<Vec<Connection>> {
+        self.unit(|world| {
+            let mine = world.connections.values().filter(|row| tenant.is_none_or(|tenant| row.tenant == tenant));
+            let mut rows: Vec<_> = mine.cloned().collect();
+            rows.sort_by_key(|row| (row.created_at, row.id));
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection> {
+        self.unit(|world| {
+            if let Some(lease) = lease {
+                world.leased(lease, "update connection")?;
+            }
+            let row = world
+                .connections
+                .get_mut(&connection.id)
+                .filter(|row| row.tenant == connection.tenant && row.version == connection.version)
+                .ok_or_else(|| Error::conflict("update connection", "the connection was changed meanwhile"))?;
+            *row = Connection { version: connection.version + 1, ..connection.clone() };
+            Ok(row.clone())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl RuleStore for Memory {
+    async fn insert(&self, rule: &Rule) -> Result<()> {
+        self.unit(|world| {
+            let twin =
+                |row: &&Rule| row.tenant == rule.tenant && row.name == rule.name && row.state != RuleState::Removed;
+            if world.rules.contains_key(&rule.id) || world.rules.values().any(|row| twin(&row)) {
+                let text = format!("there is a rule \"{}\" already: choose another name or remove it", rule.name);
+                return Err(Error::conflict("add rule", text));
+            }
+            world.rules.insert(rule.id, rule.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn get(&self, tenant: TenantId, id: RuleId) -> Result<Option<Rule>> {
+        self.unit(|world| Ok(world.rules.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+    }
+
+    async fn list(&self, tenant: TenantId) -> Result<Vec<Rule>> {
+        self.unit(|world| {
+            let mine = |row: &&Rule| row.tenant == tenant && row.state != RuleState::Removed;
+            let mut rows: Vec<_> = world.rules.values().filter(mine).cloned().collect();
+            rows.sort_by_key(|row| (row.created_at, row.id));
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn update(&self, rule: &Rule) -> Result<Rule> {
+        self.unit(|world| {
+            let row = world
+                .rules
+                .get_mut(&rule.id)
+                .filter(|row| row.tenant == rule.tenant && row.version == rule.version)
+                .ok_or_else(|| Error::conflict("update rule", "the rule was changed meanwhile: read it again"))?;
+            *row = Rule { version: rule.version + 1, ..rule.clone() };
+            Ok(row.clone())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl PostStore for Memory {
+    async fn admit(
+        &self,
+        lease: Lease,
+        tenant: TenantId,
+        connection: ConnectionId,
+        admission: &Admission,
+    ) -> Result<Vec<PostId>> {
+        self.unit(|world| {
+            world.leased(lease, "admit posts")?;
+            let mut admitted = Vec::new();
+            for entry in &admission.posts {
+                let (post, found) = (&entry.post, &entry.post.found);
+                let known =
+                    |row: &Post| row.tenant == tenant && row.account == post.account && row.found.key == found.key;
+                if world.posts.values().any(known) {
+                    continue;
+                }
+                world.posts.insert(post.id, post.clone());
+                for (repost, job) in &entry.reposts {
+                    world.add(repost, job.as_ref(), None);
+                }
+                admitted.push(post.id);
+            }
+            world.cursors.insert((tenant, connection), admission.cursor.clone());
+            Ok(admitted)
+        })
+        .await
+    }
+
+    async fn cursor(&self, tenant: TenantId, connection: ConnectionId) -> Result<Cursor> {
+        self.unit(|world| Ok(world.cursors.get(&(tenant, connection)).cloned().unwrap_or_default())).await
+    }
+
+    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<HashSet<String>> {
+        self.unit(|world| {
+            let mine = world.posts.values().filter(|row| row.tenant == tenant && row.account == *account);
+            Ok(mine.map(|row| row.found.key.clone()).filter(|key| keys.contains(key)).collect())
+        })
+        .await
+    }
+
+    async fn get(&self, tenant: TenantId, id: PostId) -> Result<Option<Post>> {
+        self.unit(|world| Ok(world.posts.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+    }
+
+    async fn find(&self, tenant: TenantId, key: &str) -> Result<Vec<Post>> {
+        self.unit(|world| {
+            let same = |row: &&Post| row.tenant == tenant && row.found.key == key;
+            Ok(world.posts.values().filter(same).cloned().collect())
+        })
+        .await
+    }
+
+    async fn list(&self, tenant: TenantId, query: &PostQuery) -> Result<Vec<Post>> {
+        self.unit(|world| {
+            let wanted = |row: &&Post| {
+                row.tenant == tenant
+                    && query.connection.is_none_or(|id| row.connection == id)
+                    && query.before.is_none_or(|before| row.found.posted_at < before)
+            };
+            let mut rows: Vec<_> = world.posts.values().filter(wanted).cloned().collect();
+            rows.sort_by_key(|row| std::cmp::Reverse((row.found.posted_at, row.id)));
+            rows.truncate(query.limit as usize);
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()> {
+        self.unit(|world| {
+            world.leased(lease, "set media")?;
+            if let Some(row) = world.posts.get_mut(&post).filter(|row| row.tenant == tenant) {
+                row.media = Some(media.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl RepostStore for Memory {
+    async fn get(&self, tenant: TenantId, id: RepostId) -> Result<Option<Repost>> {
+        self.unit(|world| Ok(world.reposts.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+    }
+
+    async fn list(&self, tenant: TenantId, query: &RepostQuery) -> Result<Vec<Repost>> {
+        self.unit(|world| {
+            let wanted = |row: &&Repost| {
+                row.tenant == tenant
+                    && query.post.is_none_or(|post| row.post == post)
+                    && query.account.as_ref().is_none_or(|(p, a)| row.key.platform == *p && row.key.account == *a)
+                    && (query.states.is_empty() || query.states.contains(&row.state.name()))
+                    && query.posted_before.is_none_or(|before| row.posted_at < before)
+            };
+            let mut rows: Vec<_> = world.reposts.values().filter(wanted).cloned().collect();
+            rows.sort_by_key(|row| (row.posted_at, row.id));
+            rows.truncate(query.limit as usize);
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn step(&self, step: &Step) -> Result<Repost> {
+        self.unit(|world| {
+            // Everything is checked before anything is written.
+            if let Some(lease) = step.lease {
+                world.leased(lease, "move repost")?;
+            }
+            let next = &step.repost;
+            world
+                .reposts
+                .get(&next.id)
+                .filter(|row| row.tenant == next.tenant && row.version == next.version)
+                .ok_or_else(|| Error::conflict("move repost", "the repost was moved meanwhile"))?;
+            step.guards.iter().try_for_each(|guard| world.holds(guard, next))?;
+
+            let stored = Repost { version: next.version + 1, ..next.clone() };
+            world.reposts.insert(stored.id, stored.clone());
+            if let Some(entry) = &step.entry {
+                world.journals.entry(stored.id).or_default().push(entry.clone());
+            }
+            match (step.lease, &step.after) {
+                (Some(lease), After::KeepUntil(until)) => {
+                    world.leased(lease, "move repost")?.leased_until = Some(*until);
+                }
+                (Some(lease), After::Finish(finish)) => world.let_go(lease.job, finish, stored.updated_at),
+                _ => {}
+            }
+            step.jobs.iter().for_each(|job| world.enqueue(job));
+            Ok(stored)
+        })
+        .await
+    }
+
+    async fn add(&self, repost: &Repost, job: &NewJob, entry: &Entry) -> Result<bool> {
+        self.unit(|world| Ok(world.add(repost, Some(job), Some(entry)))).await
+    }
+
+    async fn journal(&self, tenant: TenantId, id: RepostId) -> Result<Vec<Entry>> {
+        self.unit(|world| match world.reposts.get(&id) {
+            Some(row) if row.tenant == tenant => Ok(world.journals.get(&id).cloned().unwrap_or_default()),
+            _ => Ok(Vec::new()),
+        })
+        .await
+    }
+
+    async fn published_ids(
+        &self,
+        tenant: TenantId,
+        platform: Platform,
+        account: &AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<String>> {
+        self.unit(|world| {
+            let mine = world
+                .reposts
+                .values()
+                .filter(|row| row.tenant == tenant && row.key.platform == platform && row.key.account == *account);
+            let ids = mine.filter_map(|row| match &row.state {
+                RepostState::Published { receipt, .. } if receipt.at >= since => receipt.id.clone(),
+                _ => None,
+            });
+            Ok(ids.collect())
+        })
+        .await
+    }
+
+    async fn orphans(&self, limit: u32) -> Result<Vec<Repost>> {
+        self.unit(|world| {
+            let lost = |row: &&Repost| !row.state.is_terminal() && world.live(&row.job_key()).is_none();
+            Ok(world.reposts.values().filter(lost).take(limit as usize).cloned().collect())
+        })
+        .await
+    }
+}
+
+impl World {
+    fn account(&self, tenant: TenantId, platform: Platform, account: &AccountId) -> Option<&Connection> {
+        self.connections
+            .values()
+            .find(|row| row.tenant == tenant && row.platform == platform && row.account == *account)
+    }
+
+    /// Adds a repost unless its key exists.
+    fn add(&mut self, repost: &Repost, job: Option<&NewJob>, entry: Option<&Entry>) -> bool {
+        if self.reposts.values().any(|row| row.tenant == repost.tenant && row.key == repost.key) {
+            return false;
+        }
+        self.reposts.insert(repost.id, repost.clone());
+        if let Some(entry) = entry {
+            self.journals.entry(repost.id).or_default().push(entry.clone());
+        }
+        if let Some(job) = job {
+            self.enqueue(job);
+        }
+        true
+    }
+
+    fn holds(&self, guard: &Guard, repost: &Repost) -> Result<()> {
+        let op = "check guard";
+        match guard {
+            Guard::Rule { id, version } => {
+                let rule = self.rules.get(id).filter(|rule| rule.tenant == repost.tenant);
+                match rule {
+                    Some(rule) if rule.state == RuleState::Active && rule.version == *version => Ok(()),
+                    _ => Err(Error::conflict(op, "the rule was changed meanwhile")),
+                }
+            }
+            Guard::ConnectionUsable(id) => match self.connections.get(id) {
+                Some(connection) if connection.tenant == repost.tenant && connection.is_usable() => Ok(()),
+                _ => Err(Error::conflict(op, "the connection cannot be used any more")),
+            },
+            Guard::CommitsBelow { platform, account, since, max } => {
+                let others = self.reposts.values().filter(|row| {
+                    row.id != repost.id
+                        && row.tenant == repost.tenant
+                        && row.key.platform == *platform
+                        && row.key.account == *account
+                        && row.last_commit_at.is_some_and(|at| at >= *since)
+                });
+                if others.count() < *max as usize {
+                    return Ok(());
+                }
+                let text = format!("{max} posts went to this account within the hour");
+                Err(Error::conflict(op, text).code(Guard::COMMITS_BELOW))
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the core on its in-memory ports.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+mod pipelines;
+mod simulation;
+mod state;
+mod support;

@@ -1,0 +1,342 @@
+//! The pipelines on in-memory ports, with a clock that is moved by hand.
+
+use std::time::Duration;
+
+use autorepost_core::{
+    Error, ErrorKind, Platform, Retry,
+    connection::ConnectionStatus,
+    job::{JobKind, JobState},
+    media::MediaKey,
+    memory::{Fault, MemoryMedia, Repeat},
+    policy::Policy,
+    port::{Clock, ConnectionStore},
+    post::{PostKind, Unusable},
+    rule::RuleState,
+    state::{Owner, RepostState},
+    worker::Worker,
+};
+use chrono::TimeDelta;
+
+use crate::support::{Installation, add_rule, block_on, destination, found, start};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_post_goes_to_every_destination_once() {
+    let it = Installation::new(1);
+    it.post("1", 60);
+    it.run_for(10 * MINUTE);
+    assert_eq!(it.states("1"), ["published"; 3]);
+    assert_eq!(it.shown(), [1, 1, 1]);
+    let events = it.journal(&it.repost("1", Platform::X));
+    assert_eq!(events, ["prep_started", "prepared", "began", "uploaded", "intended", "confirmed"]);
+    it.run_for(24 * HOUR);
+    assert_eq!(it.shown(), [1, 1, 1]);
+}
+
+#[test]
+fn a_burst_over_many_pages_goes_out_the_oldest_first() {
+    let it = Installation::new(2);
+    for n in 0..13 {
+        it.post(&format!("{n:02}"), 60 * (14 - n));
+    }
+    it.run_for(HOUR);
+    for destination in it.bench.destinations.values() {
+        let shown: Vec<_> = destination.shown().into_iter().map(|shown| shown.media).collect();
+        let wanted: Vec<_> = (0..13).map(|n| MediaKey::of(format!("bytes of {n:02}").as_bytes())).collect();
+        assert_eq!(shown, wanted);
+    }
+}
+
+/// Complaints R4 and R15: a pinned post, a late one, and one that was made while we looked.
+#[test]
+fn a_post_that_appears_late_and_out_of_order_is_not_missed() {
+    let it = Installation::new(3);
+    let mut pinned = found("pinned", start() - TimeDelta::days(300));
+    pinned.pinned = true;
+    it.bench.source.add(pinned, "bytes of pinned");
+    it.post("new", 60);
+    it.run_for(10 * MINUTE);
+    // It was made a day before the newest one that is known, and is listed only now.
+    it.post("late", 24 * 3600);
+    it.run_for(30 * MINUTE);
+    assert_eq!(it.states("late"), ["published"; 3]);
+    assert_eq!(it.states("pinned"), ["published"; 3]);
+}
+
+/// Complaints R1, 1, 2, 3, 5: an answer that is lost after the effect.
+#[test]
+fn a_commit_whose_answer_is_lost_is_found_and_not_repeated() {
+    for repeat in [Repeat::Error, Repeat::Same, Repeat::Second] {
+        let it = Installation::new(4);
+        it.post("1", 60);
+        for destination in it.bench.destinations.values() {
+            destination.set_repeat(repeat);
+            destination.set_read_lag(Duration::from_secs(20));
+            destination.fault("commit", Fault::After);
+        }
+        it.run_for(HOUR);
+        assert_eq!(it.states("1"), ["published"; 3], "{repeat:?}");
+        assert_eq!(it.shown(), [1, 1, 1], "{repeat:?}");
+        assert!(it.journal(&it.repost("1", Platform::X)).contains(&"in_doubt".to_owned()));
+    }
+}
+
+#[test]
+fn a_commit_that_never_arrived_is_sent_again_after_the_settle_window() {
+    let it = Installation::new(5);
+    it.post("1", 60);
+    it.bench.destinations[&Platform::X].fault("commit", Fault::Before);
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
+    let events = it.journal(&it.repost("1", Platform::X));
+    assert_eq!(events.iter().filter(|event| *event == "intended").count(), 2);
+    assert_eq!(it.shown(), [1, 1, 1]);
+}
+
+#[test]
+fn a_commit_that_nobody_can_settle_is_left_to_a_person() {
+    let it = Installation::new(6);
+    it.post("1", 60);
+    let x = &it.bench.destinations[&Platform::X];
+    x.fault("commit", Fault::After);
+    (0..2_000).for_each(|_| x.fault("find", Fault::Before));
+    it.run_for(26 * HOUR);
+    let RepostState::Unconfirmed { evidence, .. } = it.repost("1", Platform::X).state else {
+        panic!("{:?}", it.states("1"));
+    };
+    assert_eq!(evidence.owner, Owner::Operator);
+    assert!(evidence.text.contains("confirm or deny"), "{}", evidence.text);
+    assert_eq!(it.shown(), [1, 1, 1]);
+}
+
+#[test]
+fn an_upload_that_is_cut_goes_on() {
+    let it = Installation::new(7);
+    it.bench.source.add(found("big", start() - TimeDelta::seconds(60)), vec![7_u8; 300_000]);
+    for destination in it.bench.destinations.values() {
+        destination.fault("upload", Fault::After);
+        destination.fault("begin", Fault::After);
+    }
+    it.run_for(HOUR);
+    assert_eq!(it.states("big"), ["published"; 3]);
+    for destination in it.bench.destinations.values() {
+        assert_eq!(destination.shown()[0].media, MediaKey::of(&vec![7_u8; 300_000]));
+    }
+}
+
+#[test]
+fn what_cannot_be_reposted_is_skipped_with_its_reason() {
+    let it = Installation::new(8);
+    let mut photo = found("photo", start() - TimeDelta::seconds(60));
+    photo.kind = PostKind::Unusable { why: Unusable::Photo };
+    it.bench.source.add(photo, "");
+    it.post("gone", 50);
+    it.bench.source.set_unusable("gone", Unusable::Deleted);
+    it.post("long", 40);
+    let key = MediaKey::of(b"bytes of long");
+    it.bench.media.set_facts(key, Ok(MemoryMedia::upright(150_000)));
+    it.run_for(10 * MINUTE);
+    assert_eq!(it.states("photo"), ["skipped"; 3]);
+    assert_eq!(it.states("gone"), ["skipped"; 3]);
+    assert_eq!(it.states("long"), ["published", "published", "skipped"]);
+    let reason = |key, platform| it.repost(key, platform).state.reason().unwrap().text.clone();
+    assert!(reason("photo", Platform::X).contains("photos"));
+    assert!(reason("gone", Platform::Instagram).contains("deleted"));
+    assert!(reason("long", Platform::X).contains("X takes at most 140 s"));
+}
+
+#[test]
+fn a_file_that_is_no_video_fails_and_others_go_on() {
+    let it = Installation::new(9);
+    it.post("bad", 60);
+    it.post("good", 50);
+    it.bench.media.set_facts(MediaKey::of(b"bytes of bad"), Err("this is not a video: it is text".into()));
+    it.run_for(10 * MINUTE);
+    assert_eq!(it.states("bad"), ["failed"; 3]);
+    assert_eq!(it.states("good"), ["published"; 3]);
+    let reason = it.repost("bad", Platform::X).state.reason().unwrap().clone();
+    assert_eq!(reason.owner, Owner::Content);
+}
+
+/// Complaints 7 and R16: a pause holds what is queued, and what it holds is not lost.
+#[test]
+fn a_paused_rule_holds_and_a_resumed_one_goes_on() {
+    let it = Installation::new(10);
+    it.set_rule(|rule| rule.state = RuleState::Paused);
+    it.post("1", 60);
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["waiting"; 3]);
+    assert_eq!(it.shown(), [0, 0, 0]);
+    it.set_rule(|rule| rule.state = RuleState::Active);
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+#[test]
+fn a_removed_rule_publishes_nothing_more() {
+    let it = Installation::with(11, |spec| spec.delay_secs = 1800);
+    it.post("1", 60);
+    it.run_for(10 * MINUTE);
+    assert_eq!(it.states("1"), ["ready"; 3]);
+    it.set_rule(|rule| rule.state = RuleState::Removed);
+    it.run_for(2 * HOUR);
+    assert_eq!(it.states("1"), ["skipped"; 3]);
+    assert_eq!(it.shown(), [0, 0, 0]);
+}
+
+#[test]
+fn a_delay_counts_from_the_posts_own_time() {
+    let it = Installation::with(12, |spec| spec.delay_secs = 3600);
+    it.post("1", 600);
+    it.run_for(45 * MINUTE);
+    assert_eq!(it.shown(), [0, 0, 0]);
+    it.run_for(15 * MINUTE);
+    assert_eq!(it.shown(), [1, 1, 1]);
+}
+
+#[test]
+fn the_hourly_cap_holds_back_the_rest() {
+    let it = Installation::with(13, |spec| spec.hourly_cap = Some(2));
+    for n in 0..5 {
+        it.post(&n.to_string(), 100 - n);
+    }
+    it.run_for(50 * MINUTE);
+    assert_eq!(it.shown(), [2, 2, 2]);
+    it.run_for(HOUR);
+    assert_eq!(it.shown(), [4, 4, 4]);
+    it.run_for(2 * HOUR);
+    assert_eq!(it.shown(), [5, 5, 5]);
+}
+
+#[test]
+fn shadow_mode_does_everything_but_the_commit() {
+    let it = Installation::with(14, |spec| spec.shadow = true);
+    it.post("1", 60);
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["skipped"; 3]);
+    assert_eq!(it.shown(), [0, 0, 0]);
+    assert!(it.journal(&it.repost("1", Platform::X)).contains(&"uploaded".to_owned()));
+}
+
+/// Complaint R5: two rules that lead to the same account cause one repost.
+#[test]
+fn two_rules_to_one_account_cause_one_repost() {
+    let it = Installation::new(15);
+    let spec = autorepost_core::rule::RuleSpec {
+        filters: Default::default(),
+        destinations: it.destinations.iter().map(destination).collect(),
+        delay_secs: 0,
+        hourly_cap: None,
+        shadow: false,
+        mentions: Default::default(),
+    };
+    add_rule(&it.bench, "again", &it.source, spec);
+    it.post("1", 60);
+    it.run_for(HOUR);
+    assert_eq!(it.reposts().len(), 3);
+    assert_eq!(it.shown(), [1, 1, 1]);
+}
+
+/// Complaints 13–16 and R8: a token is renewed ahead of its end, and a blip does not disconnect.
+#[test]
+fn tokens_are_renewed_ahead_of_their_end() {
+    let it = Installation::new(16);
+    let account = it.destinations[1].account.clone();
+    let youtube = &it.bench.authorizers[&Platform::YouTube];
+    youtube.set_refresh(account.clone(), "refresh-0");
+    youtube.fail_next(Error::unavailable("refresh token", "the network is down"));
+    let mut latest = start();
+    for _ in 0..24 {
+        it.run_for(HOUR);
+        let connection =
+            block_on(it.bench.memory.find(it.source.tenant, Platform::YouTube, &account)).unwrap().unwrap();
+        assert_eq!(connection.status, ConnectionStatus::Active);
+        assert!(connection.expires_at.unwrap() > it.bench.clock.now(), "a token ended before it was renewed");
+        assert!(connection.renewed_at > latest, "no renewal within the hour");
+        latest = connection.renewed_at;
+    }
+    assert_eq!(youtube.reused(), 0);
+}
+
+/// Complaints P9 and 15: a dead grant is told, the reposts wait, and a reconnection lets them go on.
+#[test]
+fn a_dead_grant_holds_its_reposts_until_the_account_is_connected_again() {
+    let it = Installation::new(17);
+    let x = &it.bench.authorizers[&Platform::X];
+    x.fail_next(Error::new(ErrorKind::Unauthorized, "verify", "the token was revoked"));
+    it.run_for(MINUTE);
+    it.post("1", 0);
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published", "published", "waiting"]);
+    assert_eq!(it.repost("1", Platform::X).state.reason().unwrap().owner, Owner::Reconnect);
+    block_on(it.bench.memory.connect(&it.destinations[2], &[])).unwrap();
+    it.run_for(10 * MINUTE);
+    assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+#[test]
+fn a_quota_parks_and_does_not_fail() {
+    let it = Installation::new(18);
+    it.post("1", 60);
+    let until = Error::new(ErrorKind::Quota, "list posts", "used up").retry(Retry::After(HOUR));
+    it.bench.source.fail_next(until);
+    it.run_for(50 * MINUTE);
+    assert_eq!(it.reposts().len(), 0);
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+/// Complaint P8: a source that answers with a challenge is marked, and is tried again by itself.
+#[test]
+fn a_blocked_source_is_marked_and_recovers() {
+    let it = Installation::new(19);
+    it.bench.source.fail_next(Error::new(ErrorKind::Blocked, "list posts", "a challenge page").retry(Retry::Soon));
+    it.run_for(Duration::from_secs(1));
+    let status =
+        || block_on(ConnectionStore::get(it.bench.memory.as_ref(), it.source.tenant, it.source.id)).unwrap().unwrap();
+    assert_eq!(status().status, ConnectionStatus::Error);
+    assert!(status().status_detail.unwrap().contains("challenge"));
+    it.run_for(10 * MINUTE);
+    assert_eq!(status().status, ConnectionStatus::Active);
+}
+
+#[test]
+fn upkeep_gives_a_job_to_what_has_none() {
+    let it = Installation::new(20);
+    it.post("1", 60);
+    it.run_for(Duration::from_millis(1));
+    // Jobs that vanish: as after a backup that was restored in part.
+    let id = it.bench.memory.jobs()[0].new.id;
+    let upkeep = autorepost_core::job::NewJob::upkeep(id, it.bench.clock.now());
+    let other = Installation::new(20);
+    drop(other);
+    let mut upkeep = upkeep;
+    upkeep.id = autorepost_core::id::JobId::new(it.bench.clock.now(), [9; 10]);
+    block_on(it.bench.ports.jobs.enqueue(&[upkeep])).unwrap();
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
+    let live = it.bench.memory.jobs().into_iter().filter(|job| job.state == JobState::Queued);
+    let kinds: Vec<_> = live.map(|job| job.new.kind).collect();
+    assert!(kinds.contains(&JobKind::Upkeep) && kinds.contains(&JobKind::TiktokSync), "{kinds:?}");
+}
+
+#[test]
+fn a_worker_that_lost_its_lease_writes_nothing() {
+    let it = Installation::new(21);
+    it.post("1", 60);
+    it.run_for(Duration::ZERO);
+    let slow = Worker::new(it.bench.ports.clone(), Policy::default(), "slow");
+    it.bench.clock.advance(Duration::from_secs(120));
+    let mine = block_on(slow.claim(&[JobKind::TiktokSync], 1)).unwrap().remove(0);
+    it.bench.clock.advance(Duration::from_secs(120));
+    let theirs = block_on(it.worker.claim(&[JobKind::TiktokSync], 1)).unwrap().remove(0);
+    assert_eq!(theirs.attempts, 1);
+    it.post("2", 0);
+    block_on(slow.run(mine));
+    assert!(it.states("2").is_empty(), "a stale worker admitted a post");
+    assert!(it.bench.events.lines().iter().any(|line| line.contains("lost")));
+    block_on(it.worker.run(theirs));
+    assert_eq!(it.states("2"), ["planned"; 3]);
+}
