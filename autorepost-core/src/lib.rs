@@ -4,6 +4,8 @@
 //! environment: all of that comes in through [`port`].
 
 pub mod caption;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod connection;
 pub mod credential;
 pub mod decide;

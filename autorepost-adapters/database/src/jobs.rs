@@ -1,0 +1,258 @@
+//! The job queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use autorepost_core::{
+    Error, ErrorKind, Result,
+    id::JobId,
+    job::{Finish, Job, JobKind, JobState, Lease, NewJob},
+    policy::after,
+    port::{JobQueue, JobStats},
+};
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+
+use crate::{Database, sql};
+
+const OP_READ: &str = "read job";
+const COLUMNS: &str =
+    "id, kind, tenant, subject, key, lane, run_at, order_at, state, attempts, epoch, leased_until, note";
+/// How often a claim is tried again when another worker was faster in one of its lanes.
+const CLAIM_TRIES_MAX: u32 = 10;
+
+fn row(row: &QueryResult) -> Result<Job> {
+    let text = |column| sql::text(row, OP_READ, column);
+    let malformed = || Error::malformed(OP_READ, "a stored job has a form that this version does not know");
+    let state = match text("state")?.as_str() {
+        "queued" => JobState::Queued,
+        "running" => JobState::Running,
+        "done" => JobState::Done,
+        "dead" => JobState::Dead,
+        _ => return Err(malformed()),
+    };
+    let note: Option<String> = row.try_get("", "note").map_err(|cause| sql::error(OP_READ, cause))?;
+    let new = NewJob {
+        id: text("id")?.parse()?,
+        kind: text("kind")?.parse()?,
+        tenant: text("tenant")?.parse()?,
+        subject: text("subject")?.parse::<JobId>()?.uuid(),
+        key: text("key")?,
+        lane: text("lane")?,
+        run_at: sql::at(row, OP_READ, "run_at")?.ok_or_else(malformed)?,
+        order_at: sql::at(row, OP_READ, "order_at")?.ok_or_else(malformed)?,
+    };
+    Ok(Job {
+        new,
+        state,
+        attempts: u32::try_from(sql::integer(row, OP_READ, "attempts")?).unwrap_or(u32::MAX),
+        epoch: sql::integer(row, OP_READ, "epoch")?.cast_unsigned(),
+        leased_until: sql::at(row, OP_READ, "leased_until")?,
+        note,
+    })
+}
+
+/// Writes jobs; one whose key is queued or running changes nothing.
+pub(crate) async fn insert(conn: &impl ConnectionTrait, jobs: &[NewJob]) -> Result<()> {
+    for job in jobs {
+        let insert = "INSERT INTO jobs (id, kind, tenant, subject, key, lane, priority, run_at, order_at,
+                state, attempts, epoch)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', 0, 0) ON CONFLICT DO NOTHING";
+        let values = [
+            sql::id(job.id),
+            job.kind.as_str().into(),
+            sql::id(job.tenant),
+            sql::id(job.subject),
+            job.key.clone().into(),
+            job.lane.clone().into(),
+            sql::number(job.kind.priority()),
+            sql::time(job.run_at),
+            sql::time(job.order_at),
+        ];
+        sql::run(conn, "enqueue jobs", insert, values).await?;
+    }
+    Ok(())
+}
+
+/// Lets go of a job whose lease is held by this transaction.
+pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
+    let op = "finish job";
+    match finish {
+        Finish::Done => {
+            let update =
+                "UPDATE jobs SET state = 'done', leased_until = NULL, finished_at = $1, note = NULL WHERE id = $2";
+            sql::run(tx, op, update, [sql::time(now), sql::id(job)]).await?;
+        }
+        Finish::Again { run_at, attempts, note } => {
+            let update = "UPDATE jobs SET state = 'queued', leased_until = NULL, run_at = $1, attempts = $2, note = $3
+                WHERE id = $4";
+            let values = [sql::time(*run_at), sql::number(*attempts), note.clone().into(), sql::id(job)];
+            sql::run(tx, op, update, values).await?;
+        }
+        Finish::Dead { note } => {
+            let update =
+                "UPDATE jobs SET state = 'dead', leased_until = NULL, finished_at = $1, note = $2 WHERE id = $3";
+            sql::run(tx, op, update, [sql::time(now), note.clone().into(), sql::id(job)]).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Database {
+    async fn try_claim(
+        &self,
+        kinds: &[JobKind],
+        max: u32,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Job>> {
+        let op = "claim jobs";
+        let tx = self.begin(op).await?;
+        let expire = "UPDATE jobs SET state = 'queued', attempts = attempts + 1, leased_until = NULL
+            WHERE state = 'running' AND leased_until <= $1";
+        sql::run(&tx, op, expire, [sql::time(now)]).await?;
+
+        let skip_locked = if sql::is_postgres(&tx) { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let places = sql::places(3, kinds.len());
+        // The first due job of every lane in which nothing runs.
+        let pick = format!(
+            "SELECT id FROM jobs WHERE state = 'queued' AND id IN (
+                SELECT id FROM (
+                    SELECT id, priority, order_at,
+                        ROW_NUMBER() OVER (PARTITION BY lane ORDER BY priority, order_at, id) AS place
+                    FROM jobs q WHERE q.state = 'queued' AND q.run_at <= $1 AND q.kind IN ({places})
+                        AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.lane = q.lane AND r.state = 'running')
+                ) firsts WHERE place = 1 ORDER BY priority, order_at, id LIMIT $2){skip_locked}"
+        );
+        let mut values = vec![sql::time(now), sql::number(max)];
+        values.extend(kinds.iter().map(|kind| Value::from(kind.as_str())));
+        let mut ids: Vec<Value> = Vec::new();
+        for row in sql::all(&tx, op, pick, values).await? {
+            ids.push(sql::text(&row, op, "id")?.into());
+        }
+        if ids.is_empty() {
+            sql::commit(tx, op).await?;
+            return Ok(Vec::new());
+        }
+        let places = sql::places(2, ids.len());
+        let take =
+            format!("UPDATE jobs SET state = 'running', epoch = epoch + 1, leased_until = $1 WHERE id IN ({places})");
+        let mut values = vec![sql::time(until)];
+        values.extend(ids.iter().cloned());
+        sql::run(&tx, op, take, values).await?;
+        let places = sql::places(1, ids.len());
+        let read = format!("SELECT {COLUMNS} FROM jobs WHERE id IN ({places}) ORDER BY priority, order_at, id");
+        let claimed = sql::all(&tx, op, read, ids).await?.iter().map(row).collect::<Result<_>>()?;
+        sql::commit(tx, op).await?;
+        Ok(claimed)
+    }
+}
+
+#[async_trait]
+impl JobQueue for Database {
+    async fn enqueue(&self, jobs: &[NewJob]) -> Result<()> {
+        let op = "enqueue jobs";
+        let tx = self.begin(op).await?;
+        insert(&tx, jobs).await?;
+        sql::commit(tx, op).await
+    }
+
+    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>> {
+        if kinds.is_empty() || max == 0 {
+            return Ok(Vec::new());
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_claim(kinds, max, now, after(now, lease)).await {
+                // Another worker took a job of the same lane in this moment, or stood in the way.
+                Err(error)
+                    if tries < CLAIM_TRIES_MAX
+                        && matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unavailable) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>> {
+        let update = "UPDATE jobs SET leased_until = $1 WHERE id = $2 AND epoch = $3 AND state = 'running'";
+        let mut lost = Vec::new();
+        for lease in leases {
+            let values = [sql::time(until), sql::id(lease.job), sql::number(lease.epoch)];
+            if sql::run(&self.db, "heartbeat", update, values).await? == 0 {
+                lost.push(*lease);
+            }
+        }
+        Ok(lost)
+    }
+
+    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
+        let op = "finish job";
+        let tx = self.begin(op).await?;
+        sql::hold(&tx, op, lease).await?;
+        let_go(&tx, lease.job, finish, now).await?;
+        sql::commit(tx, op).await
+    }
+
+    async fn hasten(&self, keys_or_lanes: &[String], now: DateTime<Utc>) -> Result<()> {
+        let update = "UPDATE jobs SET run_at = $1 WHERE state = 'queued' AND run_at > $1 AND (key = $2 OR lane = $2)";
+        for name in keys_or_lanes {
+            sql::run(&self.db, "hasten jobs", update, [sql::time(now), name.clone().into()]).await?;
+        }
+        Ok(())
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Job>> {
+        let query = format!("SELECT {COLUMNS} FROM jobs WHERE key = $1 AND state IN ('queued', 'running')");
+        sql::one(&self.db, OP_READ, query, [key.into()]).await?.as_ref().map(row).transpose()
+    }
+
+    async fn stats(&self) -> Result<Vec<JobStats>> {
+        let query = "SELECT kind, state, COUNT(*) AS n, MIN(run_at) AS oldest FROM jobs GROUP BY kind, state";
+        let rows = sql::all(&self.db, OP_READ, query, []).await?;
+        let mut stats = Vec::new();
+        for row in &rows {
+            let state = match sql::text(row, OP_READ, "state")?.as_str() {
+                "queued" => JobState::Queued,
+                "running" => JobState::Running,
+                "done" => JobState::Done,
+                _ => JobState::Dead,
+            };
+            stats.push(JobStats {
+                kind: sql::text(row, OP_READ, "kind")?.parse()?,
+                state,
+                count: sql::integer(row, OP_READ, "n")?.cast_unsigned(),
+                oldest: sql::at(row, OP_READ, "oldest")?,
+            });
+        }
+        stats.sort_by_key(|group| (group.kind, group.state.as_str()));
+        Ok(stats)
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let query = "SELECT MIN(run_at) AS due FROM jobs WHERE state = 'queued'";
+        let row = sql::one(&self.db, OP_READ, query, []).await?;
+        row.map_or(Ok(None), |row| sql::at(&row, OP_READ, "due"))
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<Job>> {
+        let query =
+            format!("SELECT {COLUMNS} FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC, id DESC LIMIT $1");
+        sql::all(&self.db, OP_READ, query, [sql::number(limit)]).await?.iter().map(row).collect()
+    }
+
+    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool> {
+        let update = "UPDATE jobs SET state = 'queued', attempts = 0, run_at = $1, finished_at = NULL
+            WHERE id = $2 AND state = 'dead'";
+        match sql::run(&self.db, "replay job", update, [sql::time(now), sql::id(job)]).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            other => Ok(other? > 0),
+        }
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+        let delete = "DELETE FROM jobs WHERE id IN (
+            SELECT id FROM jobs WHERE state = 'done' AND finished_at < $1 ORDER BY finished_at LIMIT $2)";
+        sql::run(&self.db, "prune jobs", delete, [sql::time(before), sql::number(limit)]).await
+    }
+}

@@ -1,0 +1,75 @@
+//! The schema. Migrations go forward only: a later one adds, and what nobody reads any more goes in the one after.
+
+use sea_orm::ConnectionTrait;
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait::async_trait, sea_orm::DbErr,
+};
+
+pub(crate) struct Migrator;
+
+#[async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Begin)]
+    }
+}
+
+/// The first schema. Times are microseconds since 1970, ids are UUIDs as text, documents are JSON as text.
+struct Begin;
+
+impl MigrationName for Begin {
+    fn name(&self) -> &str {
+        "m0001_begin"
+    }
+}
+
+const BEGIN: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS connections (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, platform TEXT NOT NULL, account TEXT NOT NULL,
+        created_at BIGINT NOT NULL, version BIGINT NOT NULL, doc TEXT NOT NULL,
+        UNIQUE (tenant, platform, account))",
+    "CREATE TABLE IF NOT EXISTS rules (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
+        created_at BIGINT NOT NULL, version BIGINT NOT NULL, doc TEXT NOT NULL)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS rules_name ON rules (tenant, name) WHERE state <> 'removed'",
+    "CREATE TABLE IF NOT EXISTS posts (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, connection TEXT NOT NULL, account TEXT NOT NULL,
+        key TEXT NOT NULL, posted_at BIGINT NOT NULL, doc TEXT NOT NULL,
+        UNIQUE (tenant, account, key))",
+    "CREATE INDEX IF NOT EXISTS posts_time ON posts (tenant, posted_at)",
+    "CREATE INDEX IF NOT EXISTS posts_key ON posts (tenant, key)",
+    "CREATE TABLE IF NOT EXISTS cursors (
+        tenant TEXT NOT NULL, connection TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (tenant, connection))",
+    "CREATE TABLE IF NOT EXISTS reposts (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, source TEXT NOT NULL, post_key TEXT NOT NULL,
+        platform TEXT NOT NULL, account TEXT NOT NULL, post TEXT NOT NULL, posted_at BIGINT NOT NULL,
+        state TEXT NOT NULL, live BIGINT NOT NULL, last_commit_at BIGINT, published_id TEXT, published_at BIGINT,
+        version BIGINT NOT NULL, doc TEXT NOT NULL,
+        UNIQUE (tenant, source, post_key, platform, account))",
+    "CREATE INDEX IF NOT EXISTS reposts_post ON reposts (post)",
+    "CREATE INDEX IF NOT EXISTS reposts_account ON reposts (tenant, platform, account, posted_at)",
+    "CREATE INDEX IF NOT EXISTS reposts_commit ON reposts (tenant, platform, account, last_commit_at)",
+    "CREATE INDEX IF NOT EXISTS reposts_live ON reposts (id) WHERE live = 1",
+    "CREATE TABLE IF NOT EXISTS journal (
+        repost TEXT NOT NULL, seq BIGINT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (repost, seq))",
+    "CREATE TABLE IF NOT EXISTS jobs (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, tenant TEXT NOT NULL, subject TEXT NOT NULL, key TEXT NOT NULL,
+        lane TEXT NOT NULL, priority BIGINT NOT NULL, run_at BIGINT NOT NULL, order_at BIGINT NOT NULL,
+        state TEXT NOT NULL, attempts BIGINT NOT NULL, epoch BIGINT NOT NULL, leased_until BIGINT,
+        finished_at BIGINT, note TEXT)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS jobs_key ON jobs (key) WHERE state IN ('queued', 'running')",
+    "CREATE UNIQUE INDEX IF NOT EXISTS jobs_lane ON jobs (lane) WHERE state = 'running'",
+    "CREATE INDEX IF NOT EXISTS jobs_due ON jobs (run_at) WHERE state = 'queued'",
+    "CREATE INDEX IF NOT EXISTS jobs_queued_lane ON jobs (lane) WHERE state = 'queued'",
+    "CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (finished_at) WHERE state IN ('done', 'dead')",
+];
+
+#[async_trait]
+impl MigrationTrait for Begin {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for sql in BEGIN {
+            manager.get_connection().execute_unprepared(sql).await?;
+        }
+        Ok(())
+    }
+}

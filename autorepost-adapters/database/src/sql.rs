@@ -1,0 +1,185 @@
+//! Queries, transactions, and the one place where a driver's error becomes ours.
+
+use autorepost_core::{Error, ErrorKind, Result, Retry, job::Lease};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, Value, sqlx,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::Database;
+
+impl Database {
+    /// Begins a transaction that will write: on SQLite it takes the write lock at once, so that it cannot fail for having
+    /// read before it wrote.
+    pub(crate) async fn begin(&self, op: &'static str) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.db.begin_with_options(options).await.map_err(|cause| error(op, cause))
+    }
+}
+
+pub(crate) async fn commit(tx: DatabaseTransaction, op: &'static str) -> Result<()> {
+    tx.commit().await.map_err(|cause| error(op, cause))
+}
+
+fn statement(
+    conn: &impl ConnectionTrait,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(conn.get_database_backend(), sql, values)
+}
+
+pub(crate) async fn all(
+    conn: &impl ConnectionTrait,
+    op: &'static str,
+    sql: impl Into<String> + Send,
+    values: impl IntoIterator<Item = Value> + Send,
+) -> Result<Vec<QueryResult>> {
+    conn.query_all_raw(statement(conn, sql, values)).await.map_err(|cause| error(op, cause))
+}
+
+pub(crate) async fn one(
+    conn: &impl ConnectionTrait,
+    op: &'static str,
+    sql: impl Into<String> + Send,
+    values: impl IntoIterator<Item = Value> + Send,
+) -> Result<Option<QueryResult>> {
+    conn.query_one_raw(statement(conn, sql, values)).await.map_err(|cause| error(op, cause))
+}
+
+/// Runs a statement, and answers with the number of rows that it changed.
+pub(crate) async fn run(
+    conn: &impl ConnectionTrait,
+    op: &'static str,
+    sql: impl Into<String> + Send,
+    values: impl IntoIterator<Item = Value> + Send,
+) -> Result<u64> {
+    let result = conn.execute_raw(statement(conn, sql, values)).await.map_err(|cause| error(op, cause))?;
+    Ok(result.rows_affected())
+}
+
+pub(crate) fn is_postgres(conn: &impl ConnectionTrait) -> bool {
+    conn.get_database_backend() == DbBackend::Postgres
+}
+
+/// What locks the rows of a SELECT against a concurrent change; SQLite's writer has them all.
+pub(crate) fn for_share(conn: &impl ConnectionTrait) -> &'static str {
+    if is_postgres(conn) { " FOR SHARE" } else { "" }
+}
+
+/// Holds a lease for the rest of the transaction, or fails with `LeaseLost`.
+pub(crate) async fn hold(tx: &DatabaseTransaction, op: &'static str, lease: Lease) -> Result<()> {
+    let sql = "UPDATE jobs SET epoch = epoch WHERE id = $1 AND epoch = $2 AND state = 'running'";
+    match run(tx, op, sql, [id(lease.job), number(lease.epoch)]).await? {
+        0 => Err(Error::lease_lost(op)),
+        _ => Ok(()),
+    }
+}
+
+/// Placeholders for `count` values, the first of them `$first`.
+pub(crate) fn places(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn id(id: impl ToString) -> Value {
+    id.to_string().into()
+}
+
+pub(crate) fn number(value: impl TryInto<i64>) -> Value {
+    value.try_into().unwrap_or(i64::MAX).into()
+}
+
+/// A time in whole microseconds since 1970: exact on both databases, and in order.
+pub(crate) fn time(at: DateTime<Utc>) -> Value {
+    at.timestamp_micros().into()
+}
+
+pub(crate) fn time_or_null(at: Option<DateTime<Utc>>) -> Value {
+    at.map(|at| at.timestamp_micros()).into()
+}
+
+pub(crate) fn doc<T: Serialize>(op: &'static str, value: &T) -> Result<Value> {
+    let text =
+        serde_json::to_string(value).map_err(|cause| Error::internal(op, "a value has no JSON form").source(cause))?;
+    Ok(text.into())
+}
+
+pub(crate) fn text(row: &QueryResult, op: &'static str, column: &str) -> Result<String> {
+    row.try_get("", column).map_err(|cause| error(op, cause))
+}
+
+pub(crate) fn integer(row: &QueryResult, op: &'static str, column: &str) -> Result<i64> {
+    row.try_get("", column).map_err(|cause| error(op, cause))
+}
+
+pub(crate) fn at(row: &QueryResult, op: &'static str, column: &str) -> Result<Option<DateTime<Utc>>> {
+    let micros: Option<i64> = row.try_get("", column).map_err(|cause| error(op, cause))?;
+    Ok(micros.and_then(DateTime::from_timestamp_micros))
+}
+
+/// Reads the document column of a row.
+pub(crate) fn read<T: DeserializeOwned>(row: &QueryResult, op: &'static str) -> Result<T> {
+    serde_json::from_str(&text(row, op, "doc")?).map_err(|cause| {
+        Error::malformed(op, "a stored row has a form that this version of the program does not know").source(cause)
+    })
+}
+
+/// Maps a driver's error. There is no arm that says "try again" for what is not known.
+pub(crate) fn error(op: &'static str, cause: DbErr) -> Error {
+    let (kind, retry, detail) = classify(&cause);
+    Error::new(kind, op, detail).retry(retry).source(cause)
+}
+
+fn classify(cause: &DbErr) -> (ErrorKind, Retry, String) {
+    let unavailable = |detail: &str| (ErrorKind::Unavailable, Retry::Soon, detail.to_owned());
+    let wrong = |detail: &str| (ErrorKind::Configuration, Retry::Never, detail.to_owned());
+    let runtime = match cause {
+        DbErr::ConnectionAcquire(_) => return unavailable("no database connection became free in time"),
+        DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
+        other => return (ErrorKind::Internal, Retry::Never, format!("the database answered: {other}")),
+    };
+    let RuntimeErr::SqlxError(driver) = runtime else {
+        return (ErrorKind::Internal, Retry::Never, "the database layer failed".to_owned());
+    };
+    match driver.as_ref() {
+        sqlx::Error::PoolTimedOut => unavailable("no database connection became free in time"),
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            unavailable("the database does not answer")
+        }
+        sqlx::Error::Tls(_) => wrong("the database's TLS certificate was refused: check sslmode and sslrootcert"),
+        sqlx::Error::Configuration(_) => wrong("DATABASE_URL cannot be read: check its form"),
+        sqlx::Error::Database(answer) => {
+            if answer.is_unique_violation() {
+                return (ErrorKind::Conflict, Retry::Never, "a row with this key exists already".to_owned());
+            }
+            let code = answer.code().unwrap_or_default().into_owned();
+            match code.as_str() {
+                // Postgres: serialization failure, deadlock, shutdown, too many connections, starting up.
+                "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" => unavailable("the database is busy"),
+                "28P01" | "28000" => wrong("the database refuses the user or the password: check DATABASE_URL"),
+                "3D000" => wrong("the database named in DATABASE_URL does not exist: create it"),
+                "42P01" => wrong("the database has no tables yet: run \"autorepost migrate\""),
+                "53100" => unavailable("the database's disk is full: free some space"),
+                // SQLite: busy, locked, full, cannot open, read only, not a database.
+                "5" | "6" | "261" | "517" => unavailable("another process holds the database for too long"),
+                "13" => unavailable("the disk is full: free some space"),
+                "14" => wrong("the database file cannot be opened: check that its folder exists and may be written"),
+                "8" | "1544" => wrong("the database file cannot be written: check its permissions"),
+                "26" => wrong("the file is not a SQLite database: name another file"),
+                "1" if answer.message().starts_with("no such table") => {
+                    wrong("the database has no tables yet: run \"autorepost migrate\"")
+                }
+                _ => {
+                    let text = format!("the database answered: {} (code {code})", answer.message());
+                    (ErrorKind::Internal, Retry::Never, text)
+                }
+            }
+        }
+        _ => (ErrorKind::Internal, Retry::Never, "the database driver failed".to_owned()),
+    }
+}

@@ -1,0 +1,372 @@
+//! The conformance suites: each sentence of the ports' contracts as a case that any implementation can be held against.
+//!
+//! A case is a plain async function that panics when the contract is broken. [`store_conformance!`](crate::store_conformance)
+//! and [`media_conformance!`](crate::media_conformance) name a test for each; the implementation brings a function that
+//! makes a fresh fixture and runs one case on it.
+
+#![expect(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
+
+pub mod jobs;
+pub mod media;
+pub mod stores;
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Platform,
+    connection::{AccountId, AuthMethod, Connection, ConnectionStatus},
+    id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
+    job::{Job, JobKind, NewJob},
+    media::{Media, MediaKey},
+    memory::MemoryMedia,
+    policy::after,
+    port::{Admission, After, ConnectionStore, JobQueue, NewPost, PostStore, RepostStore, RuleStore, Step},
+    post::{Cursor, FoundPost, Post, PostKind},
+    repost::{Entry, Repost, RepostKey},
+    rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec, RuleState},
+    state::{Event, Receipt, RepostState, Ticket, apply},
+    submission::{Content, Submission},
+};
+
+/// A case, ready to run.
+pub type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The stores of one database, empty.
+#[derive(Clone)]
+pub struct Stores {
+    /// The connection store.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// The rule store.
+    pub rules: Arc<dyn RuleStore>,
+    /// The post store.
+    pub posts: Arc<dyn PostStore>,
+    /// The repost store.
+    pub reposts: Arc<dyn RepostStore>,
+    /// The job queue.
+    pub jobs: Arc<dyn JobQueue>,
+}
+
+/// Names a test for each case of the stores and the job queue. `$run` takes a `fn(Stores) -> Case`, makes fresh stores,
+/// and runs the case on them.
+#[macro_export]
+macro_rules! store_conformance {
+    ($run:path) => {
+        $crate::conformance_cases! { $run, stores:
+            a_connection_is_unique_by_account_and_renewed_in_place,
+            a_connection_is_written_under_its_version_and_lease,
+            a_rule_name_is_free_again_once_the_rule_is_removed,
+            a_rule_is_written_under_its_version,
+            tenants_never_see_each_other,
+            an_admission_is_all_or_nothing_and_knows_what_it_knows,
+            a_repost_key_exists_once,
+            a_step_is_written_under_its_version,
+            a_step_under_a_lost_lease_writes_nothing,
+            a_step_ends_its_job_before_the_next_is_written,
+            a_step_extends_its_lease,
+            a_guard_that_does_not_hold_stops_the_step,
+            of_two_steps_at_once_one_wins,
+            steps_at_once_never_exceed_a_cap,
+            published_ids_are_the_accounts_own,
+            a_live_repost_without_a_job_is_an_orphan,
+            lists_are_filtered_ordered_and_limited,
+        }
+        $crate::conformance_cases! { $run, jobs:
+            a_key_is_queued_once,
+            jobs_come_by_priority_then_order_then_age,
+            a_job_is_not_due_before_its_time,
+            of_a_lane_one_runs,
+            an_ended_lease_counts_as_a_failure_and_is_void,
+            a_heartbeat_keeps_a_lease_and_tells_what_is_lost,
+            each_finish_does_what_it_says,
+            a_finish_under_a_lost_lease_writes_nothing,
+            hasten_moves_queued_jobs_only,
+            a_dead_job_can_be_replayed,
+            pruning_deletes_old_done_jobs_only,
+            claims_at_once_never_share_a_job_or_a_lane,
+        }
+    };
+}
+
+/// Names a test for each case of a media store.
+#[macro_export]
+macro_rules! media_conformance {
+    ($run:path) => {
+        $crate::conformance_cases! { $run, media:
+            what_is_put_is_read_back_by_range,
+            a_broken_stream_leaves_nothing,
+            a_stream_that_is_too_long_leaves_nothing,
+            the_same_bytes_are_one_media,
+            what_is_not_there_is_not_found,
+        }
+    };
+}
+
+/// Names one test for each case of a suite.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_cases {
+    ($run:path, $suite:ident: $($case:ident),* $(,)?) => {$(
+        #[test]
+        fn $case() {
+            $run(|fixture| Box::pin($crate::conformance::$suite::$case(fixture)));
+        }
+    )*};
+}
+
+/// A start in whole microseconds, which every store keeps exactly.
+pub(crate) fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_763_600_000_123_456).unwrap()
+}
+
+pub(crate) fn later(secs: u64) -> DateTime<Utc> {
+    after(start(), Duration::from_secs(secs))
+}
+
+/// Ten bytes that were not given before.
+pub(crate) fn unique() -> [u8; 10] {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut bytes = [0; 10];
+    bytes[2..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    bytes
+}
+
+/// Runs futures at once on whatever executor the case runs on.
+pub(crate) async fn all_at_once<T: Send>(futures: Vec<impl Future<Output = T> + Send>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        for (future, output) in &mut futures {
+            if output.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(cx)
+            {
+                *output = Some(value);
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+pub(crate) fn tenant() -> TenantId {
+    TenantId::new(start(), unique())
+}
+
+pub(crate) fn connection(tenant: TenantId, platform: Platform, account: &str) -> Connection {
+    Connection {
+        id: ConnectionId::new(start(), unique()),
+        tenant,
+        platform,
+        account: AccountId::new(account),
+        handle: "alice".into(),
+        method: AuthMethod::XOauth1,
+        credential: "v1.key.AAAA".parse().unwrap(),
+        scopes: vec!["write".into()],
+        expires_at: Some(later(3600)),
+        status: ConnectionStatus::Active,
+        status_detail: None,
+        paused: false,
+        created_at: start(),
+        renewed_at: start(),
+        version: 0,
+    }
+}
+
+pub(crate) fn rule(source: &Connection, destination: &Connection, name: &str) -> Rule {
+    let options = Options::X { text: "{caption}".into(), reply_settings: ReplySettings::Everyone };
+    let destination =
+        DestinationSpec { connection: destination.id, paused: false, hashtags: HashtagRule::Keep, options };
+    Rule {
+        id: RuleId::new(start(), unique()),
+        tenant: source.tenant,
+        name: name.into(),
+        source: source.id,
+        state: RuleState::Active,
+        spec: RuleSpec {
+            filters: Default::default(),
+            destinations: vec![destination],
+            delay_secs: 0,
+            hourly_cap: None,
+            shadow: false,
+            mentions: Default::default(),
+        },
+        created_at: start(),
+        version: 0,
+    }
+}
+
+pub(crate) fn post(source: &Connection, key: &str) -> Post {
+    Post {
+        id: PostId::new(start(), unique()),
+        tenant: source.tenant,
+        connection: source.id,
+        account: source.account.clone(),
+        found: FoundPost {
+            key: key.into(),
+            url: format!("https://example.com/{key}"),
+            author: "alice".into(),
+            caption: "Grüße 👋 \"quoted\" \\ #fun".into(),
+            posted_at: start(),
+            kind: PostKind::Video { duration_secs: Some(9) },
+            pinned: false,
+        },
+        found_at: start(),
+        media: None,
+    }
+}
+
+pub(crate) fn repost(post: &Post, rule: &Rule, destination: &Connection) -> Repost {
+    Repost {
+        id: RepostId::new(start(), unique()),
+        tenant: post.tenant,
+        key: RepostKey {
+            source: post.account.clone(),
+            post: post.found.key.clone(),
+            platform: destination.platform,
+            account: destination.account.clone(),
+        },
+        post: post.id,
+        posted_at: post.found.posted_at,
+        rule: rule.id,
+        connection: destination.id,
+        state: RepostState::Planned,
+        last_commit_at: None,
+        created_at: start(),
+        updated_at: start(),
+        version: 0,
+    }
+}
+
+pub(crate) fn job(kind: JobKind, key: &str, lane: &str) -> NewJob {
+    let id = JobId::new(start(), unique());
+    NewJob {
+        id,
+        kind,
+        tenant: TenantId::OWNER,
+        subject: id.uuid(),
+        key: key.into(),
+        lane: lane.into(),
+        run_at: start(),
+        order_at: start(),
+    }
+}
+
+pub(crate) fn media() -> Media {
+    Media { key: MediaKey::of(b"bytes"), bytes: 5, facts: MemoryMedia::upright(9_000) }
+}
+
+/// One tenant with a source, a destination, a rule, a claimed sync job, and a post that it admitted with its repost.
+pub(crate) struct Scene {
+    pub stores: Stores,
+    pub source: Connection,
+    pub destination: Connection,
+    pub rule: Rule,
+    pub sync: Job,
+    pub repost: Repost,
+}
+
+impl Scene {
+    pub async fn set(stores: Stores) -> Self {
+        let tenant = tenant();
+        let source = connection(tenant, Platform::TikTok, "source");
+        let destination = connection(tenant, Platform::X, "destination");
+        stores.connections.connect(&source, &[]).await.unwrap();
+        stores.connections.connect(&destination, &[]).await.unwrap();
+        let rule = rule(&source, &destination, "rule");
+        stores.rules.insert(&rule).await.unwrap();
+        let sync = NewJob::sync(JobId::new(start(), unique()), &source, start());
+        stores.jobs.enqueue(&[sync]).await.unwrap();
+        let sync = claim(&stores, JobKind::TiktokSync, start()).await;
+        let mut scene = Self {
+            repost: repost(&post(&source, "first"), &rule, &destination),
+            stores,
+            source,
+            destination,
+            rule,
+            sync,
+        };
+        scene.repost = scene.admit("first").await;
+        scene
+    }
+
+    /// Admits one more post with its repost and prep job.
+    pub async fn admit(&self, key: &str) -> Repost {
+        let post = post(&self.source, key);
+        let repost = repost(&post, &self.rule, &self.destination);
+        let prep = NewJob::prep(JobId::new(start(), unique()), &repost, start());
+        let posts = vec![NewPost { post, reposts: vec![(repost.clone(), Some(prep))] }];
+        let admission = Admission { posts, cursor: Cursor::default() };
+        let (lease, source) = (self.sync.lease(), &self.source);
+        let admitted = self.stores.posts.admit(lease, source.tenant, source.id, &admission).await.unwrap();
+        assert_eq!(admitted.len(), 1);
+        repost
+    }
+
+    pub async fn stored(&self, repost: &Repost) -> Repost {
+        self.stores.reposts.get(repost.tenant, repost.id).await.unwrap().unwrap()
+    }
+
+    pub async fn journal(&self, repost: &Repost) -> Vec<Entry> {
+        self.stores.reposts.journal(repost.tenant, repost.id).await.unwrap()
+    }
+}
+
+/// Claims the one due job of a kind.
+pub(crate) async fn claim(stores: &Stores, kind: JobKind, now: DateTime<Utc>) -> Job {
+    let mut jobs = stores.jobs.claim(&[kind], 1, now, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(jobs.len(), 1, "no {kind} is due");
+    jobs.remove(0)
+}
+
+/// A step that moves a repost by one event and keeps its job.
+pub(crate) fn step(repost: &Repost, event: Event, job: Option<&Job>) -> Step {
+    let name = event.name().to_owned();
+    let state = apply(repost.state.clone(), event).unwrap();
+    let entry = Entry {
+        at: start(),
+        event: name,
+        state: state.name().into(),
+        detail: "detail".into(),
+        attempt: Some(1),
+        by: "case".into(),
+    };
+    let last_commit_at = state.attempt().and_then(|attempt| attempt.last_commit_at).or(repost.last_commit_at);
+    Step {
+        lease: job.map(Job::lease),
+        repost: Repost { state, last_commit_at, ..repost.clone() },
+        entry: Some(entry),
+        guards: Vec::new(),
+        after: After::Keep,
+        jobs: Vec::new(),
+    }
+}
+
+/// Moves a repost, without a lease, to where its commit comes next.
+pub(crate) async fn to_processing(stores: &Stores, repost: &Repost) -> Repost {
+    let content = Content::X { text: "hi".into(), reply_settings: ReplySettings::Everyone };
+    let ticket = Ticket { handle: "upload".into(), extra: None, begun_at: start(), expires_at: None };
+    let mut repost = repost.clone();
+    for event in [
+        Event::PrepStarted,
+        Event::Prepared(Submission { media: media(), content }),
+        Event::Began(ticket),
+        Event::Uploaded,
+    ] {
+        repost = stores.reposts.step(&step(&repost, event, None)).await.unwrap();
+    }
+    repost
+}
+
+pub(crate) fn receipt(id: &str) -> Receipt {
+    Receipt { id: Some(id.into()), url: Some(format!("https://example.com/{id}")), at: start() }
+}
