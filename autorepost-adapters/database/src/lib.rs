@@ -84,7 +84,14 @@ impl Database {
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
         });
-        let db = sea_orm::Database::connect(options).await.map_err(|error| sql::error("connect database", error))?;
+        let op = "connect database";
+        let db = sea_orm::Database::connect(options).await.map_err(|cause| match sql::error(op, cause) {
+            error if error.kind() == ErrorKind::Unavailable => {
+                let text = "the database does not answer: check that it runs, and the address in DATABASE_URL";
+                Error::unavailable(op, text).source(error)
+            }
+            error => error,
+        })?;
         Ok(Self { db })
     }
 
