@@ -12,7 +12,7 @@ use autorepost_core::{
     port::{MediaStore, Probe},
 };
 use futures_util::TryStreamExt;
-use mp4parse::{CodecType, MediaContext, SampleEntry, Track, TrackType};
+use mp4parse::{AudioCodecSpecific, CodecType, MediaContext, SampleEntry, Track, TrackType};
 
 const OP: &str = "probe media";
 /// The largest index that is read. That of a feature film has about ten megabytes.
@@ -181,6 +181,10 @@ fn audio(track: &Track, code: Option<&String>) -> AudioTrack {
         SampleEntry::Audio(audio) => Some(audio),
         _ => None,
     });
+    let described = entry.and_then(|entry| match &entry.codec_specific {
+        AudioCodecSpecific::ES_Descriptor(es) => Some(es),
+        _ => None,
+    });
     AudioTrack {
         codec: match entry.map(|entry| entry.codec_type) {
             Some(CodecType::AAC) => AudioCodec::Aac,
@@ -188,8 +192,13 @@ fn audio(track: &Track, code: Option<&String>) -> AudioTrack {
             Some(CodecType::Opus) => AudioCodec::Opus,
             _ => AudioCodec::Other(code.cloned().unwrap_or_default()),
         },
-        channels: entry.map_or(0, |entry| u16::try_from(entry.channelcount).unwrap_or(u16::MAX)),
-        sample_rate: entry.map_or(0, |entry| entry.samplerate as u32),
+        // The sample entry says two channels whatever there are: the decoder's own description knows better.
+        channels: described
+            .and_then(|es| es.audio_channel_count)
+            .unwrap_or_else(|| entry.map_or(0, |entry| u16::try_from(entry.channelcount).unwrap_or(u16::MAX))),
+        sample_rate: described
+            .and_then(|es| es.audio_sample_rate)
+            .unwrap_or_else(|| entry.map_or(0, |entry| entry.samplerate as u32)),
     }
 }
 

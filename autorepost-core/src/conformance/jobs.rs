@@ -27,11 +27,11 @@ pub async fn a_key_is_queued_once(stores: Stores) {
     stores.jobs.enqueue(&[first.clone(), second.clone()]).await.unwrap();
     let running = claim(&stores, JobKind::TiktokSync, start()).await;
     assert_eq!(running.new, first);
-    stores.jobs.enqueue(&[second.clone()]).await.unwrap();
+    stores.jobs.enqueue(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!(stores.jobs.find("key").await.unwrap().unwrap().new.id, first.id);
     stores.jobs.finish(running.lease(), &Finish::Done, start()).await.unwrap();
     assert!(stores.jobs.find("key").await.unwrap().is_none());
-    stores.jobs.enqueue(&[second.clone()]).await.unwrap();
+    stores.jobs.enqueue(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!(stores.jobs.find("key").await.unwrap().unwrap().new, second);
 }
 
@@ -140,7 +140,7 @@ pub async fn hasten_moves_queued_jobs_only(stores: Stores) {
 /// A dead job can be queued again, unless its key is in use.
 pub async fn a_dead_job_can_be_replayed(stores: Stores) {
     let new = job(JobKind::Upkeep, "key", "lane");
-    stores.jobs.enqueue(&[new.clone()]).await.unwrap();
+    stores.jobs.enqueue(std::slice::from_ref(&new)).await.unwrap();
     assert!(!stores.jobs.replay(new.id, start()).await.unwrap());
     let mine = claim(&stores, JobKind::Upkeep, start()).await;
     stores.jobs.finish(mine.lease(), &Finish::Dead { note: "x".into() }, start()).await.unwrap();

@@ -18,7 +18,7 @@ use crate::{
 pub async fn a_connection_is_unique_by_account_and_renewed_in_place(stores: Stores) {
     let first = connection(tenant(), Platform::X, "7");
     let new = job(JobKind::TokenRefresh, "refresh:7", "refresh:7");
-    assert_eq!(stores.connections.connect(&first, &[new.clone()]).await.unwrap(), first);
+    assert_eq!(stores.connections.connect(&first, std::slice::from_ref(&new)).await.unwrap(), first);
     assert!(stores.jobs.find(&new.key).await.unwrap().is_some());
     let held = Connection { paused: true, ..first.clone() };
     let held = stores.connections.update(&held, None).await.unwrap();
@@ -311,7 +311,7 @@ pub async fn a_live_repost_without_a_job_is_an_orphan(stores: Stores) {
     let prep = claim(&stores, JobKind::RepostPrep, start()).await;
     assert!(stores.reposts.orphans(10).await.unwrap().is_empty());
     stores.jobs.finish(prep.lease(), &Finish::Done, start()).await.unwrap();
-    assert_eq!(stores.reposts.orphans(10).await.unwrap(), [scene.repost.clone()]);
+    assert_eq!(stores.reposts.orphans(10).await.unwrap(), std::slice::from_ref(&scene.repost));
     let reason = crate::state::Reason::new(crate::state::Owner::Nobody, "why");
     stores.reposts.step(&step(&scene.repost, Event::Skipped(reason), None)).await.unwrap();
     assert!(stores.reposts.orphans(10).await.unwrap().is_empty());

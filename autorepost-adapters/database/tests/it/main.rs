@@ -1,5 +1,7 @@
 //! The stores and the job queue on SQLite and on a real Postgres server.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
 mod postgres;
 mod sqlite;
 

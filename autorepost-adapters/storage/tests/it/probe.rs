@@ -40,10 +40,10 @@ fn refusal(bytes: Vec<u8>) -> String {
 fn an_ordinary_clip_tells_everything() {
     let facts = probe("01-meadow.mp4");
     assert_eq!((facts.container, facts.moov_first, facts.fragmented), (Container::Mp4, true, false));
-    assert_eq!(facts.duration_ms, 3_200);
+    assert!((3_200..3_240).contains(&facts.duration_ms), "{}", facts.duration_ms);
     let video = &facts.video;
     assert_eq!((&video.codec, video.width, video.height, video.rotation), (&VideoCodec::H264, 360, 640, 0));
-    assert_eq!(video.frame_rate_milli, 25_000);
+    assert!((24_500..=25_500).contains(&video.frame_rate_milli), "{}", video.frame_rate_milli);
     let audio = facts.audio.unwrap();
     assert_eq!((audio.codec, audio.channels), (AudioCodec::Aac, 1));
 }
