@@ -1,1 +1,20 @@
-//! autorepost-sandbox
+//! The four platforms over real HTTP on loopback: stateful (accounts, tokens, uploads, posts), strict (what the vendor
+//! refuses is refused, in the vendor's own form), and faulty on demand.
+//!
+//! Each vendor host is a path prefix of one listener: see [`Urls`]. What the public would see is in the
+//! [ledger](World::ledger).
+
+pub mod clips;
+mod fault;
+mod instagram;
+mod page;
+mod receive;
+mod server;
+mod tiktok;
+mod world;
+mod x;
+mod youtube;
+
+pub use fault::{Effect, Fault, Step};
+pub use server::{Sandbox, SandboxConfig, Urls};
+pub use world::{Clip, InstagramAccount, Shown, TikTokAccount, TikTokPost, Timing, World, XAccount, YouTubeChannel};

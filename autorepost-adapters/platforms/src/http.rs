@@ -1,0 +1,140 @@
+//! HTTP as every client here uses it: no redirects, no retries, limits on everything.
+
+use std::time::Duration;
+
+use autorepost_core::{Error, ErrorKind, Result, Retry, port::ByteStream};
+use futures_util::{StreamExt, TryStreamExt};
+use reqwest::{Body, Client, ClientBuilder, RequestBuilder, Response, StatusCode, header::HeaderMap, redirect::Policy};
+use serde_json::Value;
+
+/// Largest answer that is read, in bytes; profile pages of TikTok have about a megabyte.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be silent.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An HTTP client.
+#[derive(Clone)]
+pub(crate) struct Http {
+    client: Client,
+}
+
+/// An answer, read.
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Http {
+    pub fn new() -> Result<Self> {
+        Ok(Self { client: build(Client::builder().read_timeout(READ_TIMEOUT))? })
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client for one commit: a connection of its own, and a deadline for the whole of it.
+    pub fn once(deadline: Duration) -> Result<Client> {
+        build(Client::builder().timeout(deadline).pool_max_idle_per_host(0))
+    }
+}
+
+fn build(builder: ClientBuilder) -> Result<Client> {
+    builder
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("autorepost/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|cause| Error::internal("build HTTP client", "the TLS set-up failed").source(cause))
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn send(op: &'static str, request: RequestBuilder) -> Result<Answer> {
+    let response = request.send().await.map_err(|cause| failed(op, cause))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut bytes = Vec::new();
+    let mut stream = response.bytes_stream();
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|cause| failed(op, cause))?);
+        if bytes.len() > ANSWER_BYTES_MAX {
+            return Err(Error::malformed(op, "the answer is larger than 8 MiB"));
+        }
+    }
+    Ok(Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    pub fn json(&self, op: &'static str) -> Result<Value> {
+        serde_json::from_str(&self.text).map_err(|cause| {
+            Error::malformed(op, format!("the answer ({}) is not JSON", self.status.as_u16())).source(cause)
+        })
+    }
+
+    /// The JSON of an answer that may be none.
+    pub fn json_or_null(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// How long `Retry-After` asks to wait, in its form of seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
+    }
+
+    /// The error of an answer that says nothing more than its status.
+    pub fn status_error(&self, op: &'static str) -> Error {
+        let code = self.status.as_u16();
+        let retry = self.retry_after().map_or(Retry::Soon, Retry::After);
+        match code {
+            401 => Error::new(ErrorKind::Unauthorized, op, "the platform refuses the credential"),
+            403 => Error::new(ErrorKind::Forbidden, op, "the platform does not permit this"),
+            404 | 410 => Error::not_found(op, "the platform does not know it"),
+            429 => Error::new(ErrorKind::RateLimited, op, "too many requests").retry(retry),
+            500.. => Error::new(ErrorKind::Unavailable, op, format!("the platform answered {code}")).retry(retry),
+            _ => Error::new(ErrorKind::Rejected, op, format!("the platform answered {code}")),
+        }
+        .code(code.to_string())
+    }
+}
+
+/// A string at a path of an answer.
+pub(crate) fn string(value: &Value, path: &str, op: &'static str) -> Result<String> {
+    match value.pointer(path) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => Err(Error::malformed(op, format!("the answer has no {path}: the platform may have changed its API"))),
+    }
+}
+
+/// A stream as a request's body.
+pub(crate) fn body(stream: ByteStream) -> Body {
+    Body::wrap_stream(stream)
+}
+
+/// A response's body as a stream.
+pub(crate) fn stream(op: &'static str, response: Response) -> ByteStream {
+    Box::pin(response.bytes_stream().map_err(move |cause| failed(op, cause)))
+}
+
+/// Maps a transport error; the address, which may hold secrets, is left out.
+pub(crate) fn failed(op: &'static str, cause: reqwest::Error) -> Error {
+    let cause = cause.without_url();
+    let text = if cause.is_timeout() {
+        "the platform did not answer in time"
+    } else if cause.is_connect() {
+        "the platform cannot be reached"
+    } else {
+        "the connection was cut"
+    };
+    Error::unavailable(op, text).source(cause)
+}

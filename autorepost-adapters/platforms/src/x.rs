@@ -1,0 +1,387 @@
+//! X: chunked media upload and posts, with OAuth 1.0a user context.
+//!
+//! The commit is `POST /2/tweets`. What became of it is read from the account's own timeline, by the media key of the
+//! upload, which no other post has.
+
+mod oauth1;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use autorepost_core::{
+    Error, ErrorKind, Platform, Result, Retry,
+    connection::AccountId,
+    credential::{Access, Credential},
+    port::{
+        Authorizer, Clock, Commit, Destination, Entropy, EntropyExt, Finding, Grant, Identity, Poll, Progress,
+        Publication, Timing,
+    },
+    rule::ReplySettings,
+    seal::Secret,
+    state::{Receipt, Ticket},
+    submission::Content,
+};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+use reqwest::{
+    RequestBuilder,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::http::{Answer, Http, send, string};
+use oauth1::Keys;
+
+/// Segments of one upload at most (X media upload, append).
+const SEGMENTS_MAX: u64 = 1000;
+/// Pages of the timeline that a search reads at most.
+const PAGES_MAX: u32 = 5;
+/// How much a platform's clock may differ from ours.
+const SKEW: TimeDelta = TimeDelta::minutes(2);
+
+/// How X is reached.
+#[derive(Clone)]
+pub struct XConfig {
+    /// `https://api.x.com`.
+    pub api_url: String,
+    /// The app's consumer key (`TWITTER_CONSUMER_KEY`).
+    pub consumer_key: Secret,
+    /// The app's consumer secret (`TWITTER_CONSUMER_SECRET`).
+    pub consumer_secret: Secret,
+    /// Bytes of a segment; larger ones are used when a video would have more than 1,000.
+    pub segment_bytes: u64,
+    /// The commit's deadline.
+    pub commit_timeout: Duration,
+    /// The settle window: longer than the deadline and the timeline's lag together.
+    pub settle: Duration,
+}
+
+impl XConfig {
+    /// X itself. 1 MiB is the size of segment that is proven in production; 5 MB are refused.
+    pub fn new(consumer_key: Secret, consumer_secret: Secret) -> Self {
+        Self {
+            api_url: "https://api.x.com".into(),
+            consumer_key,
+            consumer_secret,
+            segment_bytes: 1 << 20,
+            commit_timeout: Duration::from_secs(30),
+            settle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// The client of X.
+pub struct X {
+    config: XConfig,
+    http: Http,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl X {
+    /// A client with this configuration.
+    pub fn new(config: XConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self> {
+        Ok(Self { config, http: Http::new()?, clock, entropy })
+    }
+
+    fn url(&self, op: &'static str, path: &str) -> Result<Url> {
+        Url::parse(&format!("{}{path}", self.config.api_url))
+            .map_err(|cause| Error::new(ErrorKind::Configuration, op, "X's base address is not a URL").source(cause))
+    }
+
+    fn authorization(&self, op: &'static str, access: &Access, method: &str, url: &Url) -> Result<String> {
+        let Credential::OAuth1 { token, secret } = &access.credential else {
+            return Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no OAuth 1.0a token"));
+        };
+        let keys = Keys {
+            consumer_key: self.config.consumer_key.expose(),
+            consumer_secret: self.config.consumer_secret.expose(),
+            token,
+            token_secret: secret,
+        };
+        let nonce = format!("{:032x}", u128::from_be_bytes(self.entropy.bytes()));
+        Ok(oauth1::authorization(method, url, &[], &keys, &nonce, self.clock.now().timestamp()))
+    }
+
+    fn get(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
+        let url = self.url(op, path)?;
+        let authorization = self.authorization(op, access, "GET", &url)?;
+        Ok(self.http.client().get(url).header("authorization", authorization))
+    }
+
+    fn post(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
+        let url = self.url(op, path)?;
+        let authorization = self.authorization(op, access, "POST", &url)?;
+        Ok(self.http.client().post(url).header("authorization", authorization))
+    }
+
+    async fn status(&self, op: &'static str, access: &Access, media: &str) -> Result<Value> {
+        let request = self.get(op, access, &format!("/2/media/upload?command=STATUS&media_id={media}"))?;
+        let answer = send(op, request).await?;
+        match answer.is_success() {
+            true => answer.json(op),
+            false => Err(self.refusal(op, &answer)),
+        }
+    }
+
+    /// What an answer that is no success means (X API, response codes and errors).
+    fn refusal(&self, op: &'static str, answer: &Answer) -> Error {
+        let body = answer.json_or_null();
+        let problem = body["type"].as_str().and_then(|text| text.rsplit('/').next()).unwrap_or_default();
+        let told = body["detail"].as_str().or(body["errors"][0]["message"].as_str()).unwrap_or("no details");
+        // The details of a credits problem name the account's billing id.
+        let told = if problem == "credits" { "the account has no credits" } else { told };
+        let status = answer.status.as_u16();
+        let (kind, retry, todo) = match status {
+            402 => (ErrorKind::Quota, Retry::Never, ": buy credits in X's developer console"),
+            401 => (ErrorKind::Unauthorized, Retry::Never, ": connect the account again"),
+            403 if problem == "usage-capped" => (ErrorKind::Quota, Retry::Never, ": raise the spending limit"),
+            403 if told.contains("duplicate") => (ErrorKind::Conflict, Retry::Never, ""),
+            403 => (ErrorKind::Forbidden, Retry::Never, ": check the app's permissions"),
+            404 => (ErrorKind::NotFound, Retry::Never, ""),
+            429 => (ErrorKind::RateLimited, Retry::After(self.until_reset(answer)), ""),
+            500.. => (ErrorKind::Unavailable, Retry::Soon, ""),
+            _ => (ErrorKind::Rejected, Retry::Never, ""),
+        };
+        let text = format!("X answered {status}: {told}{todo}");
+        let code = if problem.is_empty() || problem == "blank" { status.to_string() } else { problem.to_owned() };
+        let error = Error::new(kind, op, text).retry(retry).code(code);
+        match answer.header("x-transaction-id") {
+            Some(trace) => error.trace(trace),
+            None => error,
+        }
+    }
+
+    /// A daily limit that is used up outlasts the limit of the quarter hour.
+    fn until_reset(&self, answer: &Answer) -> Duration {
+        let number = |name: &str| answer.header(name).and_then(|text| text.parse::<i64>().ok());
+        let daily = ["x-user-limit-24hour", "x-app-limit-24hour"].into_iter().find_map(|name| {
+            (number(&format!("{name}-remaining")) == Some(0)).then(|| number(&format!("{name}-reset"))).flatten()
+        });
+        let reset = daily.or_else(|| number("x-rate-limit-reset"));
+        let wait = reset.map_or(60, |reset| (reset - self.clock.now().timestamp()).max(1));
+        Duration::from_secs(wait.unsigned_abs())
+    }
+
+    fn receipt(&self, access: &Access, id: String) -> Receipt {
+        let url = Some(format!("https://x.com/{}/status/{id}", access.handle));
+        Receipt { id: Some(id), url, at: self.clock.now() }
+    }
+}
+
+#[async_trait]
+impl Destination for X {
+    fn platform(&self) -> Platform {
+        Platform::X
+    }
+
+    fn timing(&self) -> Timing {
+        Timing { settle: self.config.settle }
+    }
+
+    async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket> {
+        let op = "initialize upload";
+        let body = json!({
+            "media_type": "video/mp4",
+            "total_bytes": publication.body.size(),
+            "media_category": "tweet_video",
+        });
+        let answer = send(op, self.post(op, publication.access, "/2/media/upload/initialize")?.json(&body)).await?;
+        if !answer.is_success() {
+            return Err(self.refusal(op, &answer));
+        }
+        let body = answer.json(op)?;
+        let now = self.clock.now();
+        let life = body["data"]["expires_after_secs"].as_i64().and_then(TimeDelta::try_seconds);
+        Ok(Ticket {
+            handle: string(&body, "/data/id", op)?,
+            extra: Some(string(&body, "/data/media_key", op)?),
+            begun_at: now,
+            expires_at: life.map(|life| now + life),
+        })
+    }
+
+    async fn upload(
+        &self,
+        publication: &Publication<'_>,
+        ticket: &Ticket,
+        sent: u64,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let (access, size) = (publication.access, publication.body.size());
+        let segment = self.config.segment_bytes.max(size.div_ceil(SEGMENTS_MAX));
+        let op = "append segment";
+        // X does not tell what it has, but takes a segment again: the one that was being sent is sent anew.
+        for index in sent / segment..size.div_ceil(segment) {
+            let (start, end) = (index * segment, ((index + 1) * segment).min(size));
+            let stream = publication.body.open(start..end).await?;
+            let bytes = stream
+                .try_fold(Vec::new(), |mut all, chunk| async move {
+                    all.extend_from_slice(&chunk);
+                    Ok(all)
+                })
+                .await?;
+            let form = Form::new()
+                .text("segment_index", index.to_string())
+                .part("media", Part::bytes(bytes).file_name("segment"));
+            let path = format!("/2/media/upload/{}/append", ticket.handle);
+            let answer = send(op, self.post(op, access, &path)?.multipart(form)).await?;
+            if !answer.is_success() {
+                return Err(lost(self.refusal(op, &answer)));
+            }
+            progress.sent(end).await?;
+        }
+        let op = "finalize upload";
+        let path = format!("/2/media/upload/{}/finalize", ticket.handle);
+        let answer = send(op, self.post(op, access, &path)?).await?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        let error = self.refusal(op, &answer);
+        // An upload that was finalized before, when the answer was lost, has a status.
+        match self.status("read upload status", access, &ticket.handle).await {
+            Ok(status) if status["data"]["processing_info"].is_object() => Ok(()),
+            _ => Err(lost(error)),
+        }
+    }
+
+    async fn poll(&self, publication: &Publication<'_>, ticket: &Ticket) -> Result<Poll> {
+        let op = "read upload status";
+        if ticket.expires_at.is_some_and(|at| at <= self.clock.now()) {
+            return Ok(Poll::Gone);
+        }
+        let body = match self.status(op, publication.access, &ticket.handle).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Poll::Gone),
+            other => other?,
+        };
+        let info = &body["data"]["processing_info"];
+        Ok(match info["state"].as_str() {
+            None | Some("succeeded") => Poll::Ready,
+            Some("failed") => {
+                let why = info["error"]["message"].as_str().unwrap_or("X could not process the video");
+                let code = info["error"]["name"].as_str().unwrap_or("failed");
+                Poll::Failed(Error::new(ErrorKind::Rejected, op, why).code(code))
+            }
+            Some(state) => {
+                let after = Duration::from_secs(info["check_after_secs"].as_u64().unwrap_or(1));
+                Poll::Pending { after, note: format!("X is processing the video ({state})") }
+            }
+        })
+    }
+
+    async fn commit(&self, publication: &Publication<'_>, ticket: &Ticket) -> Commit {
+        let op = "create post";
+        let Content::X { text, reply_settings } = &publication.submission.content else {
+            return Commit::Refused(Error::internal(op, "the content is not for X"));
+        };
+        let mut body = json!({"text": text, "media": {"media_ids": [ticket.handle]}});
+        if *reply_settings != ReplySettings::Everyone {
+            body["reply_settings"] = json!(reply_settings);
+        }
+        let prepared = self.url(op, "/2/tweets").and_then(|url| {
+            let authorization = self.authorization(op, publication.access, "POST", &url)?;
+            Ok(Http::once(self.config.commit_timeout)?.post(url).header("authorization", authorization).json(&body))
+        });
+        let request = match prepared {
+            Ok(request) => request,
+            // Nothing was sent.
+            Err(error) => return Commit::Refused(error),
+        };
+        let answer = match send(op, request).await {
+            Ok(answer) => answer,
+            Err(error) => return Commit::Doubt(error),
+        };
+        if answer.is_success() {
+            return match string(&answer.json_or_null(), "/data/id", op) {
+                Ok(id) => Commit::Published(self.receipt(publication.access, id)),
+                Err(error) => Commit::Doubt(error),
+            };
+        }
+        let error = self.refusal(op, &answer);
+        match answer.status.as_u16() {
+            // Validation, authentication, credits and rate limits are checked before X acts.
+            400 | 401 | 402 | 429 => Commit::Refused(error),
+            // "Duplicate content" says that it is probably there already.
+            403 if error.kind() != ErrorKind::Conflict => Commit::Refused(error),
+            _ => Commit::Doubt(error),
+        }
+    }
+
+    async fn find(
+        &self,
+        publication: &Publication<'_>,
+        ticket: &Ticket,
+        since: DateTime<Utc>,
+        _: &[String],
+    ) -> Result<Finding> {
+        let op = "read timeline";
+        let Some(media_key) = ticket.extra.as_deref() else {
+            return Ok(Finding::Unknown("the upload's media key is not known".into()));
+        };
+        let access = publication.access;
+        let start = (since - SKEW).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut page = String::new();
+        for _ in 0..PAGES_MAX {
+            let path = format!(
+                "/2/users/{}/tweets?max_results=100&start_time={start}&tweet.fields=created_at,attachments\
+                 &expansions=attachments.media_keys{page}",
+                access.account
+            );
+            let answer = send(op, self.get(op, access, &path)?).await?;
+            if !answer.is_success() {
+                return Err(self.refusal(op, &answer));
+            }
+            let body = answer.json(op)?;
+            let posts = body["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let mine = |post: &&Value| {
+                let keys = post["attachments"]["media_keys"].as_array();
+                keys.is_some_and(|keys| keys.iter().any(|key| key == media_key))
+            };
+            if let Some(post) = posts.iter().find(mine) {
+                return Ok(Finding::Published(self.receipt(access, string(post, "/id", op)?)));
+            }
+            match body["meta"]["next_token"].as_str() {
+                Some(next) => page = format!("&pagination_token={next}"),
+                None => return Ok(Finding::Absent),
+            }
+        }
+        Ok(Finding::Unknown("the account posted too much since to be searched".into()))
+    }
+}
+
+/// An upload that X does not know any more must be begun anew.
+fn lost(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Rejected if error.detail().contains("media IDs are invalid") => {
+            Error::not_found("upload", "X let go of the upload")
+        }
+        _ => error,
+    }
+}
+
+#[async_trait]
+impl Authorizer for X {
+    fn platform(&self) -> Platform {
+        Platform::X
+    }
+
+    async fn verify(&self, access: &Access) -> Result<Identity> {
+        let op = "verify account";
+        let answer = send(op, self.get(op, access, "/2/users/me")?).await?;
+        if !answer.is_success() {
+            return Err(self.refusal(op, &answer));
+        }
+        let body = answer.json(op)?;
+        Ok(Identity {
+            account: AccountId::new(string(&body, "/data/id", op)?),
+            handle: string(&body, "/data/username", op)?,
+            expires_at: None,
+        })
+    }
+
+    async fn refresh(&self, _: &Access) -> Result<Option<Grant>> {
+        // Tokens of user context live until they are revoked.
+        Ok(None)
+    }
+}

@@ -1,0 +1,231 @@
+//! The listener, and what every request passes: the fault plan.
+
+use std::{net::SocketAddr, panic::resume_unwind, sync::Arc};
+
+use autorepost_core::Platform;
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    fault::{Effect, Step},
+    instagram, page, tiktok,
+    world::{Timing, World},
+    x, youtube,
+};
+
+/// How a sandbox is started.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// Where it listens; port 0 takes a free one. It refuses any address that is not loopback.
+    pub addr: SocketAddr,
+    /// How quick the platforms are.
+    pub timing: Timing,
+    /// Seed of the faults' dice.
+    pub seed: u64,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self { addr: SocketAddr::from(([127, 0, 0, 1], 0)), timing: Timing::default(), seed: 1 }
+    }
+}
+
+/// Base addresses, one for each vendor host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Urls {
+    /// `https://www.tiktok.com`.
+    pub tiktok: String,
+    /// `https://graph.instagram.com`.
+    pub instagram: String,
+    /// `https://graph.facebook.com`.
+    pub facebook: String,
+    /// `https://www.googleapis.com`.
+    pub google: String,
+    /// `https://oauth2.googleapis.com`.
+    pub google_oauth: String,
+    /// `https://api.x.com`.
+    pub x: String,
+}
+
+/// A running sandbox. It stops when it is dropped.
+pub struct Sandbox {
+    world: Arc<World>,
+    task: JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Starts the four platforms.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on, or is not a loopback address.
+    pub async fn start(config: SandboxConfig) -> std::io::Result<Self> {
+        if !config.addr.ip().is_loopback() {
+            return Err(std::io::Error::other("the sandbox listens on loopback addresses only"));
+        }
+        let listener = TcpListener::bind(config.addr).await?;
+        let base = format!("http://{}", listener.local_addr()?);
+        let world = Arc::new(World::new(config.timing, config.seed, base)?);
+        let app = Router::new()
+            .route("/", get(page::ledger))
+            .route("/sandbox/ledger", get(async |State(world): State<Arc<World>>| Json(world.ledger())))
+            .nest("/tiktok", tiktok::routes())
+            .nest("/instagram", instagram::routes())
+            .nest("/facebook", instagram::routes())
+            .nest("/google", youtube::routes())
+            .nest("/google-oauth", youtube::token_routes())
+            .nest("/x", x::routes())
+            .with_state(Arc::clone(&world));
+        let task = tokio::spawn(async move {
+            // Serving ends only with its task.
+            let _ = axum::serve(listener, app).await;
+        });
+        Ok(Self { world, task })
+    }
+
+    /// The platforms' state.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:4000`.
+    pub fn base_url(&self) -> &str {
+        &self.world.base
+    }
+
+    /// The base address of each vendor host.
+    pub fn urls(&self) -> Urls {
+        let at = |prefix: &str| format!("{}/{prefix}", self.world.base);
+        Urls {
+            tiktok: at("tiktok"),
+            instagram: at("instagram"),
+            facebook: at("facebook"),
+            google: at("google"),
+            google_oauth: at("google-oauth"),
+            x: at("x"),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Runs a handler under the fault plan. The handler's work goes on even when the client has given up.
+pub(crate) async fn under_faults<F>(
+    world: &Arc<World>,
+    platform: Platform,
+    step: Step,
+    request: Request,
+    handler: impl FnOnce(Arc<World>, Request) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let effect = world.fault(platform, step);
+    let request = match effect {
+        Some(Effect::ErrorBefore) => return unavailable(),
+        Some(Effect::CutBefore) => cut(),
+        Some(Effect::RateLimit(secs)) => return rate_limited(platform, secs),
+        Some(Effect::CutMiddle) => halve(request),
+        Some(Effect::ExpireToken) => {
+            if let Some(token) = token_of(&request) {
+                world.expire(&token);
+            }
+            request
+        }
+        _ => request,
+    };
+    let task = tokio::spawn({
+        let world = Arc::clone(world);
+        async move {
+            if let Some(effect) = effect {
+                tokio::time::sleep(effect.delay()).await;
+            }
+            handler(world, request).await
+        }
+    });
+    let response = match task.await {
+        Ok(response) => response,
+        Err(failed) => return (StatusCode::INTERNAL_SERVER_ERROR, failed.to_string()).into_response(),
+    };
+    match effect {
+        Some(Effect::ErrorAfter) => unavailable(),
+        Some(Effect::CutAfter | Effect::CutMiddle) => cut(),
+        _ => response,
+    }
+}
+
+/// Ends the connection without an answer: the connection's task unwinds, quietly, and its socket closes.
+fn cut() -> ! {
+    resume_unwind(Box::new("the fault plan cuts this connection"))
+}
+
+/// Lets half of a request's announced body through.
+fn halve(request: Request) -> Request {
+    let (parts, body) = request.into_parts();
+    let announced: u64 = header(&parts.headers, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut left = announced / 2;
+    let stream = futures_util::StreamExt::scan(body.into_data_stream(), (), move |(), chunk| {
+        let chunk = chunk.ok().filter(|_| left > 0).map(|mut chunk: bytes::Bytes| {
+            chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left -= chunk.len() as u64;
+            Ok::<_, std::io::Error>(chunk)
+        });
+        std::future::ready(chunk)
+    });
+    Request::from_parts(parts, Body::from_stream(stream))
+}
+
+fn unavailable() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable").into_response()
+}
+
+fn rate_limited(platform: Platform, secs: u64) -> Response {
+    let secs_text = secs.to_string();
+    match platform {
+        Platform::X => {
+            let reset = (World::now().timestamp() + secs.cast_signed()).to_string();
+            let headers = [
+                ("x-rate-limit-limit", "100".to_owned()),
+                ("x-rate-limit-remaining", "0".to_owned()),
+                ("x-rate-limit-reset", reset),
+            ];
+            let body = json!({"title": "Too Many Requests", "detail": "Too Many Requests", "type": "about:blank", "status": 429});
+            (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
+        }
+        Platform::Instagram => {
+            let usage = json!({"business": [{"type": "instagram", "call_count": 100, "estimated_time_to_regain_access": secs.div_ceil(60)}]});
+            let body = json!({"error": {"message": "(#80002) There have been too many calls to this Instagram account.",
+                "type": "OAuthException", "code": 80002, "fbtrace_id": "Asandbox"}});
+            let headers = [("x-business-use-case-usage", usage.to_string()), ("retry-after", secs_text)];
+            (StatusCode::BAD_REQUEST, headers, Json(body)).into_response()
+        }
+        _ => {
+            let body = json!({"error": {"code": 429, "message": "Rate limit exceeded.",
+                "errors": [{"domain": "usageLimits", "reason": "rateLimitExceeded", "message": "Rate limit exceeded."}]}});
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", secs_text)], Json(body)).into_response()
+        }
+    }
+}
+
+pub(crate) fn header<'a>(headers: &'a axum::http::HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The access token of a request, in whatever scheme.
+pub(crate) fn token_of(request: &Request) -> Option<String> {
+    let value = header(request.headers(), "authorization")?;
+    let token = value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("OAuth "))?;
+    Some(token.to_owned())
+}

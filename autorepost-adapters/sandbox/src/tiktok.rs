@@ -1,0 +1,181 @@
+//! TikTok's web pages: profile, list, post page and media, behind the owner's session.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use autorepost_core::Platform;
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::StatusCode,
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+
+use crate::{
+    fault::Step,
+    server::{header, under_faults},
+    world::{TikTokAccount, TikTokPost, World},
+};
+
+const PLATFORM: Platform = Platform::TikTok;
+/// The cookie without which the media host refuses, and its value.
+const CHAIN_TOKEN: &str = "sandbox-chain-token";
+
+type Worldly = State<Arc<World>>;
+
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route(
+            "/{profile}",
+            get(async |State(world): Worldly, Path(name): Path<String>, request: Request| {
+                under_faults(&world, PLATFORM, Step::Page, request, |world, request| profile(world, name, request))
+                    .await
+            }),
+        )
+        .route(
+            "/api/creator/item_list/",
+            get(async |State(world): Worldly, request: Request| {
+                under_faults(&world, PLATFORM, Step::Page, request, list).await
+            }),
+        )
+        .route(
+            "/{profile}/video/{id}",
+            get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
+                under_faults(&world, PLATFORM, Step::Page, request, |world, request| post(world, id, request)).await
+            }),
+        )
+        .route(
+            "/cdn/{id}",
+            get(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
+                under_faults(&world, PLATFORM, Step::Media, request, |world, request| media(world, id, request)).await
+            }),
+        )
+}
+
+async fn profile(world: Arc<World>, name: String, request: Request) -> Response {
+    let Some(account) = logged_in(&world, &request) else {
+        return Redirect::temporary("/tiktok/login").into_response();
+    };
+    let wanted = name.trim_start_matches('@');
+    let detail = match wanted == account.handle {
+        true => {
+            let user = json!({"id": account.id, "uniqueId": account.handle, "nickname": account.handle,
+                "secUid": account.sec_uid, "privateAccount": false, "secret": false});
+            let count = world.posts().len();
+            json!({"statusCode": 0, "statusMsg": "", "userInfo": {"user": user, "stats": {"videoCount": count}, "itemList": []}})
+        }
+        false => json!({"statusCode": 10202, "statusMsg": ""}),
+    };
+    page(&account, json!({ "webapp.user-detail": detail }))
+}
+
+async fn list(world: Arc<World>, request: Request) -> Response {
+    let Some(account) = logged_in(&world, &request) else { return StatusCode::OK.into_response() };
+    let query: BTreeMap<_, _> =
+        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
+    if query.get("secUid") != Some(&account.sec_uid) {
+        return Json(json!({"statusCode": 10201, "statusMsg": ""})).into_response();
+    }
+    let good_device = query.get("device_id").is_some_and(|id| id.len() == 19 && id.bytes().all(|b| b.is_ascii_digit()));
+    let count: usize = query.get("count").and_then(|text| text.parse().ok()).unwrap_or(15);
+    let mut posts = world.posts();
+    posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
+    // A device id that TikTok does not like gets the first page for ever.
+    let cursor: i64 =
+        query.get("cursor").and_then(|text| text.parse().ok()).filter(|_| good_device).unwrap_or(i64::MAX);
+    let older = |post: &&TikTokPost| post.created_at.timestamp_millis() < cursor;
+    let rest: Vec<_> = posts.iter().filter(older).collect();
+    let mut items: Vec<Value> = rest.iter().take(count).map(|post| item(&world, &account, post)).collect();
+    if cursor == i64::MAX || cursor > World::now().timestamp_millis() - 60_000 {
+        // Pinned posts stand at the top of the first page, out of order.
+        items.sort_by_key(|item| item["isPinnedItem"] != true);
+    }
+    let more = rest.len() > items.len();
+    Json(json!({"statusCode": 0, "itemList": items, "hasMorePrevious": more})).into_response()
+}
+
+async fn post(world: Arc<World>, id: String, request: Request) -> Response {
+    let Some(account) = logged_in(&world, &request) else {
+        return Redirect::temporary("/tiktok/login").into_response();
+    };
+    let found = world.posts().into_iter().find(|post| post.id == id);
+    let detail = match found {
+        None => json!({"statusCode": 10204, "statusMsg": ""}),
+        Some(post) if post.deleted => json!({"statusCode": 10204, "statusMsg": "status_deleted"}),
+        Some(post) if post.private => json!({"statusCode": 10216, "statusMsg": "private"}),
+        Some(post) => json!({"statusCode": 0, "itemInfo": {"itemStruct": item(&world, &account, &post)}}),
+    };
+    let mut response = page(&account, json!({ "webapp.video-detail": detail }));
+    let cookie = format!("tt_chain_token={CHAIN_TOKEN}; Path=/; Domain=.tiktok.com; Secure; HttpOnly");
+    if let Ok(cookie) = cookie.parse() {
+        response.headers_mut().append("set-cookie", cookie);
+    }
+    response
+}
+
+async fn media(world: Arc<World>, id: String, request: Request) -> Response {
+    let cookies = header(request.headers(), "cookie").unwrap_or_default();
+    let query = request.uri().query().unwrap_or_default();
+    let expires = query.split('&').find_map(|pair| pair.strip_prefix("expire=")).and_then(|text| text.parse().ok());
+    let allowed = cookies.contains(&format!("tt_chain_token={CHAIN_TOKEN}"))
+        && header(request.headers(), "referer").is_some()
+        && expires.is_some_and(|at: i64| at > World::now().timestamp());
+    if !allowed {
+        return (StatusCode::FORBIDDEN, "Access Denied").into_response();
+    }
+    let id = id.trim_end_matches(".mp4");
+    let clip = world.posts().into_iter().find(|post| post.id == id).and_then(|post| post.clip);
+    let Some(clip) = clip else { return StatusCode::NOT_FOUND.into_response() };
+    let opened = tokio::fs::File::open(&clip.path).await;
+    let Ok(file) = opened else { return StatusCode::NOT_FOUND.into_response() };
+    let Ok(size) = file.metadata().await.map(|metadata| metadata.len()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [("content-type", "video/mp4".to_owned()), ("content-length", size.to_string())];
+    (headers, Body::from_stream(ReaderStream::new(file))).into_response()
+}
+
+fn item(world: &World, account: &TikTokAccount, post: &TikTokPost) -> Value {
+    let mut item = json!({
+        "id": post.id, "desc": post.caption, "createTime": post.created_at.timestamp().to_string(),
+        "isPinnedItem": post.pinned, "privateItem": post.private, "secret": false,
+        "author": {"id": account.id, "uniqueId": account.handle, "secUid": account.sec_uid},
+        "video": {"id": post.id, "duration": 0, "playAddr": ""},
+    });
+    match &post.clip {
+        Some(clip) => {
+            let expires = World::now().timestamp() + 3600;
+            let address = format!("{}/tiktok/cdn/{}.mp4?expire={expires}&tk=tt_chain_token", world.base, post.id);
+            let size = std::fs::metadata(&clip.path).map(|metadata| metadata.len()).unwrap_or_default();
+            let rendition = json!({"Bitrate": 1_000_000, "CodecType": "h264",
+                "PlayAddr": {"UrlList": [address], "DataSize": size.to_string()}});
+            item["video"] = json!({"id": post.id, "duration": clip.seconds, "codecType": "h264", "playAddr": address,
+                "bitrateInfo": [rendition]});
+        }
+        None => {
+            item["imagePost"] =
+                json!({"images": [{"imageURL": {"urlList": ["https://example.com/photo.jpeg"]}}], "title": ""})
+        }
+    }
+    item
+}
+
+fn logged_in(world: &World, request: &Request) -> Option<TikTokAccount> {
+    let cookies = header(request.headers(), "cookie").unwrap_or_default();
+    let session = cookies.split(';').find_map(|pair| pair.trim().strip_prefix("sessionid="))?;
+    let state = world.lock();
+    state.tiktok.clone().filter(|account| account.session == session && !state.expired.contains(session))
+}
+
+fn page(account: &TikTokAccount, mut scope: Value) -> Response {
+    let user = json!({"uid": account.id, "uniqueId": account.handle, "secUid": account.sec_uid});
+    scope["webapp.app-context"] = json!({ "user": user });
+    let data = json!({ "__DEFAULT_SCOPE__": scope }).to_string().replace('<', "\\u003c");
+    let html = format!(
+        "<!DOCTYPE html><html><body><script id=\"__UNIVERSAL_DATA_FOR_REHYDRATION__\" type=\"application/json\">{data}</script></body></html>"
+    );
+    Html(html).into_response()
+}

@@ -1,0 +1,314 @@
+//! The state of the four platforms, and the operations on it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use autorepost_core::Platform;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Effect, Fault, Step};
+
+/// How quick the platforms are.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// From the last byte of an upload until it can be committed.
+    pub processing: Duration,
+    /// From a publication until listings show it.
+    pub read_lag: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { processing: Duration::from_millis(300), read_lag: Duration::from_millis(300) }
+    }
+}
+
+/// A TikTok account, and the session cookies of its owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TikTokAccount {
+    /// Its numeric id.
+    pub id: String,
+    /// Its handle, without `@`.
+    pub handle: String,
+    /// Its secUid.
+    pub sec_uid: String,
+    /// The value of the owner's `sessionid` cookie.
+    pub session: String,
+}
+
+/// A video file of a post.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Clip {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its duration in seconds, as the page tells it.
+    pub seconds: u32,
+}
+
+/// A post on TikTok.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TikTokPost {
+    /// Its id.
+    pub id: String,
+    /// Its caption.
+    pub caption: String,
+    /// When it was made public.
+    pub created_at: DateTime<Utc>,
+    /// Its video; a photo post has none.
+    pub clip: Option<Clip>,
+    /// Only its owner sees it.
+    pub private: bool,
+    /// It is gone, though lists may still show it.
+    pub deleted: bool,
+    /// It is shown at the top.
+    pub pinned: bool,
+}
+
+/// An Instagram account with its token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstagramAccount {
+    /// Its Instagram user id.
+    pub id: String,
+    /// Its name.
+    pub username: String,
+    /// Its access token.
+    pub token: String,
+    /// Whether the token may publish.
+    pub may_publish: bool,
+}
+
+/// A YouTube channel with its grant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct YouTubeChannel {
+    /// Its id, `UC…`.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// The access token that works now.
+    pub access: String,
+    /// The refresh token.
+    pub refresh: String,
+    /// The OAuth client's id.
+    pub client_id: String,
+    /// The OAuth client's secret.
+    pub client_secret: String,
+}
+
+/// An X account with its keys.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct XAccount {
+    /// Its user id.
+    pub id: String,
+    /// Its name.
+    pub username: String,
+    /// The app's consumer key.
+    pub consumer_key: String,
+    /// The app's consumer secret.
+    pub consumer_secret: String,
+    /// The user's token.
+    pub token: String,
+    /// The user's token secret.
+    pub token_secret: String,
+}
+
+/// A post that the public sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Where.
+    pub platform: Platform,
+    /// On which account.
+    pub account: String,
+    /// The platform's id of it.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+    /// The caption, the title or the text.
+    pub text: String,
+    /// The SHA-256 of its video, in hexadecimal.
+    pub sha256: String,
+    /// The size of its video.
+    pub bytes: u64,
+    /// When it was published.
+    pub at: DateTime<Utc>,
+    /// The upload that it was made of.
+    pub upload: String,
+}
+
+/// An upload in progress at a destination.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub platform: Platform,
+    pub account: String,
+    pub text: String,
+    pub size: u64,
+    pub received: u64,
+    pub file: PathBuf,
+    /// When its processing ends; nothing while bytes are missing.
+    pub ready_at: Option<DateTime<Utc>>,
+    pub sha256: Option<String>,
+    pub failed: Option<String>,
+    pub published: Option<String>,
+    /// Segments that X has received, by index, with their sizes.
+    pub segments: BTreeMap<u64, u64>,
+}
+
+/// The four platforms.
+pub struct World {
+    state: Mutex<State>,
+    pub(crate) timing: Timing,
+    pub(crate) scratch: tempfile::TempDir,
+    pub(crate) base: String,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub tiktok: Option<TikTokAccount>,
+    pub posts: Vec<TikTokPost>,
+    pub instagram: Vec<InstagramAccount>,
+    pub youtube: Vec<YouTubeChannel>,
+    pub x: Vec<XAccount>,
+    pub uploads: BTreeMap<String, Upload>,
+    pub ledger: Vec<Shown>,
+    pub faults: Vec<Fault>,
+    pub fired: BTreeMap<String, u32>,
+    pub expired: BTreeSet<String>,
+    pub nonces: BTreeSet<String>,
+    counter: u64,
+    random: u64,
+}
+
+impl State {
+    /// A number that was not given before.
+    pub fn next(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    fn dice(&mut self) -> u32 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as u32 % 1000
+    }
+}
+
+impl World {
+    pub(crate) fn new(timing: Timing, seed: u64, base: String) -> std::io::Result<Self> {
+        let state = Mutex::new(State { random: seed, ..State::default() });
+        Ok(Self { state, timing, scratch: tempfile::tempdir()?, base })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The platforms' clock.
+    pub(crate) fn now() -> DateTime<Utc> {
+        DateTime::from(std::time::SystemTime::now())
+    }
+
+    /// Sets the TikTok account.
+    pub fn set_tiktok(&self, account: TikTokAccount) {
+        self.lock().tiktok = Some(account);
+    }
+
+    /// Adds a post to the TikTok account.
+    pub fn add_post(&self, post: TikTokPost) {
+        self.lock().posts.push(post);
+    }
+
+    /// The posts of the TikTok account.
+    pub fn posts(&self) -> Vec<TikTokPost> {
+        self.lock().posts.clone()
+    }
+
+    /// Adds an Instagram account.
+    pub fn add_instagram(&self, account: InstagramAccount) {
+        self.lock().instagram.push(account);
+    }
+
+    /// Adds a YouTube channel.
+    pub fn add_youtube(&self, channel: YouTubeChannel) {
+        self.lock().youtube.push(channel);
+    }
+
+    /// Adds an X account.
+    pub fn add_x(&self, account: XAccount) {
+        self.lock().x.push(account);
+    }
+
+    /// Replaces the fault plan.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.lock().faults = faults;
+    }
+
+    /// How often each fault happened, by its description.
+    pub fn fired(&self) -> BTreeMap<String, u32> {
+        self.lock().fired.clone()
+    }
+
+    /// What the public sees, in the order of publication.
+    pub fn ledger(&self) -> Vec<Shown> {
+        self.lock().ledger.clone()
+    }
+
+    /// Ends an access token now.
+    pub fn expire(&self, token: &str) {
+        self.lock().expired.insert(token.to_owned());
+    }
+
+    /// The fault that happens now, if any.
+    pub(crate) fn fault(&self, platform: Platform, step: Step) -> Option<Effect> {
+        let mut state = self.lock();
+        for index in 0..state.faults.len() {
+            let fault = &state.faults[index];
+            if fault.platform != platform || fault.step != step || fault.times == 0 {
+                continue;
+            }
+            let likely = fault.per_mille;
+            if state.dice() < likely {
+                let fault = &mut state.faults[index];
+                fault.times -= 1;
+                let effect = fault.effect;
+                *state.fired.entry(format!("{platform} {step:?} {effect:?}")).or_default() += 1;
+                return Some(effect);
+            }
+        }
+        None
+    }
+
+    /// Makes an upload public, and answers with what the public sees.
+    pub(crate) fn publish(&self, upload: &str, id: String, url: String) -> Option<Shown> {
+        let mut state = self.lock();
+        let record = state.uploads.get_mut(upload)?;
+        record.published = Some(id.clone());
+        let shown = Shown {
+            platform: record.platform,
+            account: record.account.clone(),
+            id,
+            url,
+            text: record.text.clone(),
+            sha256: record.sha256.clone().unwrap_or_default(),
+            bytes: record.received,
+            at: Self::now(),
+            upload: upload.to_owned(),
+        };
+        state.ledger.push(shown.clone());
+        Some(shown)
+    }
+
+    /// What listings of an account show now, the newest first.
+    pub(crate) fn listed(&self, platform: Platform, account: &str) -> Vec<Shown> {
+        let lag = TimeDelta::from_std(self.timing.read_lag).unwrap_or_default();
+        let now = Self::now();
+        let visible = |shown: &&Shown| shown.platform == platform && shown.account == account && shown.at + lag <= now;
+        self.lock().ledger.iter().rev().filter(visible).cloned().collect()
+    }
+
+    pub(crate) fn ready_at(&self) -> DateTime<Utc> {
+        Self::now() + TimeDelta::from_std(self.timing.processing).unwrap_or_default()
+    }
+}

@@ -1,0 +1,123 @@
+//! The demo: the whole pipeline against the sandbox, with real videos, and a comparison of what we know with what the
+//! public sees.
+
+mod report;
+mod stage;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use autorepost_core::{
+    id::TenantId,
+    policy::Policy,
+    port::{EventSink, Ports, RepostQuery, Signal},
+    repost::Repost,
+    seal::KeyRing,
+    worker::Worker,
+};
+use autorepost_sandbox::Sandbox;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{crew, setup};
+
+pub use report::Report;
+
+/// How long the demo may take before it gives up.
+const TIME_MAX: Duration = Duration::from_secs(180);
+/// Reposts that the demo looks at.
+const REPOSTS_MAX: u32 = 1_000;
+
+/// What the demo does.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where the database and the media go; a temporary folder without it.
+    pub folder: Option<PathBuf>,
+    /// Let things go wrong.
+    pub chaos: bool,
+    /// The user's own clips, instead of those that the program carries.
+    pub videos: Vec<PathBuf>,
+    /// Seed of what goes wrong.
+    pub seed: u64,
+    /// Show each step on standard error.
+    pub verbose: bool,
+}
+
+/// Runs the demo to its end.
+///
+/// # Errors
+///
+/// When it cannot be set up, or does not come to its end in time. What it found is in the report, agreement or not.
+pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
+    let temporary = tempfile::tempdir()?;
+    let folder = options.folder.as_deref().unwrap_or(temporary.path());
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let sandbox = stage::sandbox(options, folder).await?;
+    let key = autorepost_core::seal::generate(random()?);
+    let keys = KeyRing::parse(key.expose())?;
+    let events: Arc<dyn EventSink> = Arc::new(Lines { verbose: options.verbose });
+    let ports = setup::wire(folder, keys, events, stage::platforms(&sandbox)).await?;
+    stage::accounts_and_rules(&ports).await?;
+    if options.chaos {
+        sandbox.world().set_faults(stage::chaos());
+    }
+
+    let began = Instant::now();
+    let worker = Arc::new(Worker::new(ports.clone(), Policy::brisk(), "demo"));
+    let (stop, stopped) = watch::channel(false);
+    let crew = tokio::spawn(crew::work(worker, stopped));
+    let posts = sandbox.world().posts().len();
+    let reposts = match tokio::time::timeout(TIME_MAX, settled(&ports, posts)).await {
+        Ok(reposts) => reposts?,
+        Err(_) => bail!("the demo did not come to its end within {} s", TIME_MAX.as_secs()),
+    };
+    let took = began.elapsed();
+    stop.send(true)?;
+    crew.await??;
+    let report = report::compare(&ports, &sandbox, reposts, took).await?;
+    Ok((report, sandbox))
+}
+
+/// Waits until every repost of every post has come to its end.
+async fn settled(ports: &Ports, posts: usize) -> anyhow::Result<Vec<Repost>> {
+    let query = RepostQuery { limit: REPOSTS_MAX, ..RepostQuery::default() };
+    loop {
+        let reposts = ports.reposts.list(TenantId::OWNER, &query).await?;
+        if reposts.len() >= posts * stage::DESTINATIONS && reposts.iter().all(|repost| repost.state.is_terminal()) {
+            return Ok(reposts);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn random() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Tells on standard error what happens.
+struct Lines {
+    verbose: bool,
+}
+
+impl EventSink for Lines {
+    fn emit(&self, signal: &Signal<'_>) {
+        match signal {
+            Signal::PostAdmitted { key, .. } => eprintln!("found      {key}"),
+            Signal::RepostMoved { platform, to: to @ ("published" | "skipped" | "failed"), detail, .. } => {
+                eprintln!("{to:<10} {:<9} {detail}", platform.title());
+            }
+            Signal::RepostMoved { platform, from, to, detail, .. } if self.verbose => {
+                eprintln!("           {:<9} {from} → {to}: {detail}", platform.title());
+            }
+            Signal::JobFinished { job, note: Some(note), .. } if self.verbose => {
+                eprintln!("           {}: {note}", job.new.kind);
+            }
+            Signal::ConnectionChanged { status, detail, .. } => {
+                eprintln!("account    {status} {}", detail.unwrap_or_default());
+            }
+            Signal::Alarm { text, .. } => eprintln!("alarm      {text}"),
+            _ => {}
+        }
+    }
+}

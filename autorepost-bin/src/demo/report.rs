@@ -1,0 +1,127 @@
+//! What we know beside what the public sees.
+
+use std::{fmt, time::Duration};
+
+use autorepost_core::{
+    Platform,
+    id::TenantId,
+    port::{Ports, PostQuery},
+    post::Post,
+    repost::Repost,
+    state::RepostState,
+};
+use autorepost_sandbox::{Sandbox, Shown};
+
+/// The demo's end: every post at every destination, and where the two books disagree.
+pub struct Report {
+    posts: Vec<Post>,
+    reposts: Vec<Repost>,
+    ledger: Vec<Shown>,
+    faults: u32,
+    took: Duration,
+    /// Where our book and the public ledger disagree; empty when all is well.
+    pub disagreements: Vec<String>,
+}
+
+const COLUMNS: [Platform; 3] = [Platform::Instagram, Platform::YouTube, Platform::X];
+
+/// Compares our book with the sandbox's ledger.
+pub async fn compare(ports: &Ports, sandbox: &Sandbox, reposts: Vec<Repost>, took: Duration) -> anyhow::Result<Report> {
+    let query = PostQuery { limit: 1_000, ..PostQuery::default() };
+    let mut posts = ports.posts.list(TenantId::OWNER, &query).await?;
+    posts.reverse();
+    let ledger = sandbox.world().ledger();
+    let mut disagreements = Vec::new();
+    let mut explained = 0;
+    for repost in &reposts {
+        let platform = repost.key.platform;
+        let media = posts.iter().find(|post| post.id == repost.post).and_then(|post| post.media.as_ref());
+        let sha256 = media.map(|media| media.key.to_string());
+        let shown: Vec<_> = ledger
+            .iter()
+            .filter(|shown| shown.platform == platform && Some(&shown.sha256) == sha256.as_ref())
+            .collect();
+        explained += shown.len();
+        let wanted = usize::from(matches!(repost.state, RepostState::Published { .. }));
+        if shown.len() != wanted {
+            let (state, key) = (repost.state.name(), &repost.key.post);
+            disagreements.push(format!("{platform}: post {key} is {state}, the public sees it {} times", shown.len()));
+        }
+        if let (RepostState::Published { receipt, .. }, [shown]) = (&repost.state, shown.as_slice())
+            && receipt.id.as_ref().is_some_and(|id| *id != shown.id)
+        {
+            disagreements.push(format!("{platform}: we know it as {:?}, the public as {}", receipt.id, shown.id));
+        }
+        if matches!(repost.state, RepostState::Failed { .. } | RepostState::Unconfirmed { .. }) {
+            disagreements.push(format!("{platform}: post {} is {}", repost.key.post, repost.state.name()));
+        }
+    }
+    if explained != ledger.len() {
+        disagreements.push(format!("the public sees {} posts, we know of {explained}", ledger.len()));
+    }
+    let faults = sandbox.world().fired().values().sum();
+    Ok(Report { posts, reposts, ledger, faults, took, disagreements })
+}
+
+impl Report {
+    /// Publications that both books hold.
+    pub fn published(&self) -> usize {
+        self.ledger.len()
+    }
+
+    /// Faults that happened.
+    pub fn faults(&self) -> u32 {
+        self.faults
+    }
+
+    fn cell(&self, post: &Post, platform: Platform) -> String {
+        let repost = self.reposts.iter().find(|repost| repost.post == post.id && repost.key.platform == platform);
+        match repost.map(|repost| &repost.state) {
+            Some(RepostState::Published { receipt, .. }) => {
+                let shown = self.ledger.iter().find(|shown| Some(&shown.id) == receipt.id.as_ref());
+                let at = shown.map_or(receipt.at, |shown| shown.at).format("%H:%M:%S");
+                let id = receipt.id.as_deref().unwrap_or("published");
+                format!("{at} {id}")
+            }
+            Some(state) => state.name().to_owned(),
+            None => "-".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{:<20} {:<27} {:<28} {:<28} {:<28}", "TikTok post", "", "Instagram", "YouTube", "X")?;
+        for post in &self.posts {
+            let line = post.found.caption.lines().next().unwrap_or_default();
+            let caption: String = line.chars().take(24).collect();
+            write!(f, "{:<20} {caption:<27} ", post.found.key)?;
+            for platform in COLUMNS {
+                write!(f, "{:<28} ", self.cell(post, platform))?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f)?;
+        for repost in self.reposts.iter().filter(|repost| repost.state.name() == "skipped") {
+            let why = repost.state.reason().map(|reason| reason.text.as_str()).unwrap_or_default();
+            writeln!(f, "skipped {} on {}: {why}", repost.key.post, repost.key.platform.title())?;
+        }
+        let count = |platform| self.ledger.iter().filter(|shown| shown.platform == platform).count();
+        writeln!(
+            f,
+            "\nThe public ledger: {} on Instagram, {} on YouTube, {} on X; {} faults; {:.1} s.",
+            count(Platform::Instagram),
+            count(Platform::YouTube),
+            count(Platform::X),
+            self.faults,
+            self.took.as_secs_f64()
+        )?;
+        for disagreement in &self.disagreements {
+            writeln!(f, "DISAGREES: {disagreement}")?;
+        }
+        if self.disagreements.is_empty() {
+            writeln!(f, "Both books agree: each post is where it shall be, once.")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! The demo's stage: accounts, posts, rules and faults.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use anyhow::Context;
+use autorepost_core::{
+    Platform,
+    connection::AuthMethod,
+    credential::Credential,
+    id::{RuleId, TenantId},
+    port::{EntropyExt, Ports},
+    rule::{DestinationSpec, Filters, HashtagRule, Options as To, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
+    seal::Secret,
+};
+use autorepost_platforms::{CookieJar, InstagramConfig, TikTokConfig, XConfig, YouTubeConfig};
+use autorepost_sandbox::{
+    Clip, Effect, Fault, InstagramAccount, Sandbox, SandboxConfig, Step, TikTokAccount, TikTokPost, XAccount,
+    YouTubeChannel, clips::CLIPS,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Options;
+use crate::setup::{Platforms, connect};
+
+/// Destinations of each post.
+pub const DESTINATIONS: usize = 3;
+
+const SESSION: &str = "demo-session";
+const INSTAGRAM: (&str, &str) = ("17841400000000001", "demo-instagram-token");
+const YOUTUBE: (&str, &str, &str) = ("UCdemo0000000000000000001", "ya29.demo", "1//demo-refresh");
+const X_USER: (&str, &str, &str) = ("7000001", "7000001-demo-token", "demo-token-secret");
+const CLIENT: (&str, &str) = ("demo-client", "demo-client-secret");
+const CONSUMER: (&str, &str) = ("demo-consumer", "demo-consumer-secret");
+const CAPTIONS: [&str; 10] = [
+    "First light over the meadow #nature #morning",
+    "Good morning! ☀️🐰 with @demo_friend and @a_stranger #bunny #fun #nature #film #short #blender #open",
+    "Mirror, mirror… <who> is it? & why not #mirror",
+    "Dusk in the woods\n\nA second line, and a link: https://example.com/woods?x=1 #dusk",
+    "In grey 🖤 #mono #noX",
+    "日本語のキャプションも大丈夫 👨‍👩‍👧‍👦 #日本",
+    "The world upside down 🙃",
+    "Every detail counts: watch it on a large screen. #detail",
+    "A whole minute and a bit more #minute",
+    "Two and a half minutes: too long for X #long",
+];
+
+/// Starts the sandbox with a TikTok account, its posts, and an account on each destination.
+pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox> {
+    let sandbox = Sandbox::start(SandboxConfig { seed: options.seed, ..SandboxConfig::default() }).await?;
+    let world = sandbox.world();
+    world.set_tiktok(TikTokAccount {
+        id: "6800000000000000001".into(),
+        handle: "demo".into(),
+        sec_uid: "MS4wLjABAAAAdemo".into(),
+        session: SESSION.into(),
+    });
+    world.add_instagram(InstagramAccount {
+        id: INSTAGRAM.0.into(),
+        username: "demo.reels".into(),
+        token: INSTAGRAM.1.into(),
+        may_publish: true,
+    });
+    world.add_youtube(YouTubeChannel {
+        id: YOUTUBE.0.into(),
+        title: "demo channel".into(),
+        access: YOUTUBE.1.into(),
+        refresh: YOUTUBE.2.into(),
+        client_id: CLIENT.0.into(),
+        client_secret: CLIENT.1.into(),
+    });
+    world.add_x(XAccount {
+        id: X_USER.0.into(),
+        username: "demo_x".into(),
+        consumer_key: CONSUMER.0.into(),
+        consumer_secret: CONSUMER.1.into(),
+        token: X_USER.1.into(),
+        token_secret: X_USER.2.into(),
+    });
+
+    let videos = videos(options, folder)?;
+    let now = now();
+    let count = videos.len();
+    for (index, clip) in videos.into_iter().enumerate() {
+        let caption = match options.videos.get(index) {
+            Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            None => CAPTIONS[index % CAPTIONS.len()].to_owned(),
+        };
+        let created_at = now - TimeDelta::minutes(10 * (count - index) as i64);
+        world.add_post(post(index, caption, created_at, Some(clip)));
+    }
+    let photo = post(count, "Three photos of the day #photo".into(), now - TimeDelta::minutes(5), None);
+    world.add_post(photo);
+    let hidden = Clip { path: folder.join("none.mp4"), seconds: 5 };
+    let private = post(count + 1, "Not for everybody".into(), now - TimeDelta::minutes(4), Some(hidden));
+    world.add_post(TikTokPost { private: true, ..private });
+    Ok(sandbox)
+}
+
+fn post(index: usize, caption: String, created_at: DateTime<Utc>, clip: Option<Clip>) -> TikTokPost {
+    let id = (7_300_000_000_000_000_001 + index as u64).to_string();
+    TikTokPost { id, caption, created_at, clip, private: false, deleted: false, pinned: false }
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from(std::time::SystemTime::now())
+}
+
+/// The user's clips, or the program's own, as files.
+fn videos(options: &Options, folder: &Path) -> anyhow::Result<Vec<Clip>> {
+    if options.videos.is_empty() {
+        let clips = folder.join("clips");
+        std::fs::create_dir_all(&clips)?;
+        return CLIPS
+            .iter()
+            .map(|(name, seconds, bytes)| {
+                let path = clips.join(format!("{name}.mp4"));
+                std::fs::write(&path, bytes)?;
+                Ok(Clip { path, seconds: *seconds })
+            })
+            .collect();
+    }
+    let clip = |path: &std::path::PathBuf| {
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Clip { path: path.clone(), seconds: 0 })
+    };
+    options.videos.iter().map(clip).collect()
+}
+
+/// The platforms of the sandbox, with waits that fit it.
+pub fn platforms(sandbox: &Sandbox) -> Platforms {
+    let urls = sandbox.urls();
+    let commit_timeout = Duration::from_secs(3);
+    // Longer than the start of a commit, its deadline and the sandbox's lags together would have to be for real
+    // platforms; here nothing is that slow.
+    let settle = Duration::from_secs(5);
+    Platforms {
+        tiktok: TikTokConfig { web_url: urls.tiktok, page_posts: 5 },
+        instagram: InstagramConfig {
+            instagram_url: urls.instagram,
+            facebook_url: urls.facebook,
+            poll_after: Duration::from_millis(150),
+            commit_timeout,
+            settle,
+            ..InstagramConfig::default()
+        },
+        youtube: YouTubeConfig {
+            api_url: urls.google,
+            oauth_url: urls.google_oauth,
+            chunk_bytes: 256 << 10,
+            commit_timeout,
+            settle,
+            ..YouTubeConfig::new(Secret::new(CLIENT.0), Secret::new(CLIENT.1))
+        },
+        x: XConfig {
+            api_url: urls.x,
+            segment_bytes: 256 << 10,
+            commit_timeout,
+            settle,
+            ..XConfig::new(Secret::new(CONSUMER.0), Secret::new(CONSUMER.1))
+        },
+    }
+}
+
+/// Connects the four accounts and adds two rules.
+pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
+    let jar = CookieJar::parse(&format!("sessionid={SESSION}; msToken=demo"), ports.clock.now())?;
+    let cookies = Credential::Cookies { jar: jar.to_text() };
+    let source = connect(ports, AuthMethod::TiktokSession, "", "demo", cookies).await?;
+    let token = Credential::Bearer { access: INSTAGRAM.1.into(), refresh: None };
+    let instagram = connect(ports, AuthMethod::FacebookLogin, INSTAGRAM.0, "", token).await?;
+    let token = Credential::Bearer { access: YOUTUBE.1.into(), refresh: Some(YOUTUBE.2.into()) };
+    let youtube = connect(ports, AuthMethod::Google, "", "", token).await?;
+    let token = Credential::OAuth1 { token: X_USER.1.into(), secret: X_USER.2.into() };
+    let x = connect(ports, AuthMethod::XOauth1, "", "", token).await?;
+
+    let to = |connection, hashtags, options| DestinationSpec { connection, paused: false, hashtags, options };
+    let caption = || "{caption}".to_owned();
+    let videos = vec![
+        to(
+            instagram.id,
+            HashtagRule::Move,
+            To::Instagram { caption: caption(), share_to_feed: true, cover_offset_ms: Some(500) },
+        ),
+        to(
+            youtube.id,
+            HashtagRule::Keep,
+            To::YouTube {
+                title: "{title}".into(),
+                description: "{caption}\n\nFirst on TikTok: {url}".into(),
+                tags: vec!["demo".into()],
+                privacy: Privacy::Public,
+                made_for_kids: false,
+                category_id: "22".into(),
+                notify_subscribers: true,
+            },
+        ),
+    ];
+    let posts = vec![to(x.id, HashtagRule::Keep, To::X { text: caption(), reply_settings: ReplySettings::Everyone })];
+    let friend = BTreeMap::from([(Platform::Instagram, "friend.ig".to_owned()), (Platform::X, "friend_x".to_owned())]);
+    let mentions = BTreeMap::from([("demo_friend".to_owned(), friend)]);
+    let no_x = Filters { exclude_hashtags: vec!["noX".into()], ..Filters::default() };
+    for (name, destinations, filters) in [("videos", videos, Filters::default()), ("posts on X", posts, no_x)] {
+        let now = ports.clock.now();
+        let spec = RuleSpec {
+            filters,
+            destinations,
+            delay_secs: 0,
+            hourly_cap: None,
+            shadow: false,
+            mentions: mentions.clone(),
+        };
+        let id = RuleId::new(now, ports.entropy.bytes());
+        let (tenant, source, state) = (TenantId::OWNER, source.id, RuleState::Active);
+        let rule = Rule { id, tenant, name: name.into(), source, state, spec, created_at: now, version: 0 };
+        ports.rules.insert(&rule).await?;
+    }
+    Ok(())
+}
+
+/// Everything that goes wrong when it may.
+pub fn chaos() -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for platform in [Platform::Instagram, Platform::YouTube, Platform::X] {
+        faults.extend([
+            Fault::first(platform, Step::Commit, Effect::ErrorAfter, 1),
+            Fault::first(platform, Step::Commit, Effect::CutAfter, 1),
+            Fault::first(platform, Step::Bytes, Effect::CutMiddle, 2),
+            Fault::first(platform, Step::Begin, Effect::RateLimit(1), 1),
+        ]);
+        for (step, effect) in [
+            (Step::Commit, Effect::ErrorBefore),
+            (Step::Commit, Effect::CutAfter),
+            (Step::Commit, Effect::Slow(1_000)),
+            (Step::Bytes, Effect::CutMiddle),
+            (Step::Bytes, Effect::ErrorBefore),
+            (Step::Status, Effect::ErrorBefore),
+            (Step::Begin, Effect::CutAfter),
+            (Step::List, Effect::ErrorBefore),
+        ] {
+            faults.push(Fault { platform, step, effect, times: 5, per_mille: 120 });
+        }
+    }
+    faults.push(Fault { per_mille: 200, ..Fault::first(Platform::YouTube, Step::Bytes, Effect::ExpireToken, 1) });
+    faults.push(Fault { per_mille: 150, ..Fault::first(Platform::TikTok, Step::Page, Effect::ErrorBefore, 4) });
+    faults.push(Fault { per_mille: 300, ..Fault::first(Platform::TikTok, Step::Media, Effect::CutBefore, 3) });
+    faults
+}
