@@ -1,0 +1,63 @@
+//! The program: in process, and as a process.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+use std::process::Command;
+
+use autorepost::demo::{self, Options};
+
+fn autorepost(arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_autorepost")).args(arguments).output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_publishes_everything_once() {
+    let (report, sandbox) = demo::run(&Options::default()).await.unwrap();
+    assert_eq!(report.disagreements, Vec::<String>::new());
+    // Ten clips to Instagram and YouTube; X takes neither the one that a rule excludes nor the one that is too long.
+    assert_eq!(report.published(), 28);
+    assert_eq!(sandbox.world().ledger().len(), 28);
+    let text = report.to_string();
+    assert!(text.contains("excluded hashtag #noX") && text.contains("X takes at most 140 s"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_everything_going_wrong_the_demo_still_publishes_once() {
+    for seed in [1, 7] {
+        let options = Options { chaos: true, seed, ..Options::default() };
+        let (report, _sandbox) = demo::run(&options).await.unwrap();
+        assert_eq!(report.disagreements, Vec::<String>::new(), "seed {seed}\n{report}");
+        assert_eq!(report.published(), 28, "seed {seed}\n{report}");
+        assert!(report.faults() >= 12, "only {} faults happened", report.faults());
+    }
+}
+
+#[test]
+fn the_demo_command_ends_well_and_says_so() {
+    let output = autorepost(&["demo"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("Both books agree"), "{text}");
+}
+
+#[test]
+fn a_video_that_is_missing_is_said() {
+    let output = autorepost(&["demo", "--video", "no-such-file.mp4"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && text.contains("cannot read no-such-file.mp4"), "{text}");
+}
+
+#[test]
+fn a_generated_key_is_one_that_works() {
+    let output = autorepost(&["keys", "generate"]);
+    let key = String::from_utf8(output.stdout).unwrap();
+    autorepost_core::seal::KeyRing::parse(key.trim()).unwrap();
+}
+
+#[test]
+fn help_names_every_command() {
+    let text = String::from_utf8(autorepost(&["--help"]).stdout).unwrap();
+    for command in ["demo", "keys"] {
+        assert!(text.contains(command), "{text}");
+    }
+}
