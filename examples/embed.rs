@@ -18,7 +18,7 @@ use autorepost_core::{
     worker::Worker,
 };
 use autorepost_examples::{connect, post, rule_to_x};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 
 /// A wall on which posts are pinned. Pinning is its one visible step.
@@ -90,8 +90,9 @@ pub async fn run() -> Result<Vec<String>> {
     let source = connect(&ports, Platform::TikTok, AuthMethod::TiktokSession, "alice").await?;
     let x = connect(&ports, Platform::X, AuthMethod::XOauth1, "alice_x").await?;
     rule_to_x(&ports, &source, &x).await?;
-    for (key, caption) in [("1", "The first"), ("2", "The second")] {
-        bench.source.add(post(key, caption, now), format!("the bytes of {key}"));
+    for (key, caption, minutes_ago) in [("1", "The first", 2), ("2", "The second", 1)] {
+        let posted_at = now - TimeDelta::minutes(minutes_ago);
+        bench.source.add(post(key, caption, posted_at), format!("the bytes of {key}"));
     }
 
     // The service's own loop: each job is a task, and a signal or the next due time wakes it.
