@@ -12,7 +12,7 @@ const LINK_WEIGHT: usize = 23;
 ///
 /// The text is counted in its composed form (NFC). A link weighs 23, an emoji 2 however many code points make it, a
 /// character of the Latin and neighbouring scripts 1, any other 2. Links are recognised as
-/// [the tokeniser](super::token) does: any two-letter ending counts as a country's, so a text is rather counted too long
+/// the tokeniser does: any two-letter ending counts as a country's, so a text is rather counted too long
 /// than too short.
 pub fn weighted_length(text: &str) -> usize {
     let text: String = text.nfc().collect();

@@ -1,0 +1,106 @@
+//! Listing and fetching with a web session.
+
+use autorepost_core::{
+    ErrorKind, Platform,
+    credential::Credential,
+    port::{Clock, Fetched, Source},
+    post::{PostKind, Unusable},
+};
+use autorepost_platforms::CookieJar;
+use autorepost_sandbox::{Clip, Effect, Fault, Step, TikTokPost};
+use chrono::TimeDelta;
+use futures_util::TryStreamExt;
+
+use crate::support::{Stage, SystemClock, access, stage};
+
+const BYTES: &[u8] = b"not really a video, but bytes that must arrive as they are";
+
+fn add(stage: &Stage, folder: &tempfile::TempDir, id: u32, change: impl FnOnce(&mut TikTokPost)) {
+    let path = folder.path().join(id.to_string());
+    std::fs::write(&path, BYTES).unwrap();
+    let mut post = TikTokPost {
+        id: id.to_string(),
+        caption: format!("post {id} <script> #tag"),
+        created_at: SystemClock.now() - TimeDelta::minutes(i64::from(100 - id)),
+        clip: Some(Clip { path, seconds: 9 }),
+        private: false,
+        deleted: false,
+        pinned: false,
+    };
+    change(&mut post);
+    stage.sandbox.world().add_post(post);
+}
+
+#[tokio::test]
+async fn every_post_is_listed_whatever_the_page_it_is_on() {
+    let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
+    for id in 1..=8 {
+        add(&stage, &folder, id, |post| post.pinned = id == 2);
+    }
+    add(&stage, &folder, 9, |post| post.clip = None);
+    add(&stage, &folder, 10, |post| post.private = true);
+    let (access, mut posts, mut page) = (access(Platform::TikTok), Vec::new(), None);
+    loop {
+        let listing = stage.tiktok.list(&access, page.as_deref()).await.unwrap();
+        posts.extend(listing.posts);
+        match listing.next {
+            Some(next) => page = Some(next),
+            None => break,
+        }
+    }
+    let mut keys: Vec<u32> = posts.iter().map(|post| post.key.parse().unwrap()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys, (1..=10).collect::<Vec<_>>());
+    let kind = |key: &str| posts.iter().find(|post| post.key == key).unwrap().kind.clone();
+    assert_eq!(kind("9"), PostKind::Unusable { why: Unusable::Photo });
+    assert_eq!(kind("10"), PostKind::Unusable { why: Unusable::Private });
+    assert_eq!(kind("1"), PostKind::Video { duration_secs: Some(9) });
+    assert_eq!(posts.iter().find(|post| post.key == "1").unwrap().caption, "post 1 <script> #tag");
+}
+
+#[tokio::test]
+async fn a_video_arrives_as_it_is_and_a_deleted_one_is_known() {
+    let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
+    add(&stage, &folder, 1, |_| {});
+    add(&stage, &folder, 2, |post| post.deleted = true);
+    add(&stage, &folder, 3, |post| post.private = true);
+    let access = access(Platform::TikTok);
+    let posts = stage.tiktok.list(&access, None).await.unwrap().posts;
+    let post = |key: &str| posts.iter().find(|post| post.key == key).unwrap();
+    let Fetched::Video { bytes, body } = stage.tiktok.fetch(&access, post("1")).await.unwrap() else {
+        panic!("no video");
+    };
+    let content: Vec<u8> = body.try_collect::<Vec<_>>().await.unwrap().concat();
+    assert_eq!((content.as_slice(), bytes), (BYTES, Some(BYTES.len() as u64)));
+    let fetched = stage.tiktok.fetch(&access, post("2")).await.unwrap();
+    assert!(matches!(fetched, Fetched::Unusable(Unusable::Deleted)));
+    let fetched = stage.tiktok.fetch(&access, post("3")).await.unwrap();
+    assert!(matches!(fetched, Fetched::Unusable(Unusable::Private)));
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_is_no_short_video() {
+    let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
+    add(&stage, &folder, 1, |_| {});
+    let access = access(Platform::TikTok);
+    let post = stage.tiktok.list(&access, None).await.unwrap().posts.remove(0);
+    for effect in [Effect::CutBefore, Effect::ErrorBefore] {
+        stage.sandbox.world().set_faults(vec![Fault::first(Platform::TikTok, Step::Media, effect, 1)]);
+        let error = stage.tiktok.fetch(&access, &post).await.err().expect("no video");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+}
+
+/// Complaint P8: a session that has ended is said, with what to do.
+#[tokio::test]
+async fn a_session_that_has_ended_is_said() {
+    let stage = stage().await;
+    let mut access = access(Platform::TikTok);
+    let jar = CookieJar::parse("sessionid=ended", SystemClock.now()).unwrap();
+    access.credential = Credential::Cookies { jar: jar.to_text() };
+    let error = stage.tiktok.list(&access, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(error.detail().contains("sign in"), "{error}");
+    assert!(!error.to_string().contains("ended\""));
+}
