@@ -2,9 +2,9 @@
 //! public sees.
 
 mod report;
-mod stage;
+pub mod stage;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use autorepost_core::{
@@ -15,10 +15,15 @@ use autorepost_core::{
     seal::KeyRing,
     worker::Worker,
 };
+use autorepost_database::{Database, DatabaseConfig};
 use autorepost_sandbox::Sandbox;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{crew, setup};
+use crate::{
+    cli, crew,
+    screen::{Bars, Screen},
+    setup::{Platforms, Wiring},
+};
 
 pub use report::Report;
 
@@ -28,7 +33,7 @@ const TIME_MAX: Duration = Duration::from_secs(180);
 const REPOSTS_MAX: u32 = 1_000;
 
 /// What the demo does.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Where the database and the media go; a temporary folder without it.
     pub folder: Option<PathBuf>,
@@ -40,6 +45,27 @@ pub struct Options {
     pub seed: u64,
     /// Show each step on standard error.
     pub verbose: bool,
+    /// Where it shows what happens.
+    pub screen: Screen,
+}
+
+/// The command: runs the demo, shows its report, and goes on serving if that is wanted.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn command(options: cli::Demo, screen: Screen) -> anyhow::Result<ExitCode> {
+    let cli::Demo { folder, chaos, seed, video: videos, keep, open, verbose } = options;
+    let (report, sandbox) = run(&Options { folder, chaos, videos, seed, verbose, screen }).await?;
+    print!("{report}");
+    if open && let Err(error) = open::that_detached(sandbox.base_url()) {
+        eprintln!("no browser could be opened: {error}");
+    }
+    if keep || open {
+        println!("What the public sees: {} (Ctrl-C ends)", sandbox.base_url());
+        tokio::signal::ctrl_c().await?;
+    }
+    Ok(if report.disagreements.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the demo to its end.
@@ -51,11 +77,17 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let sandbox = stage::sandbox(options, folder).await?;
+    let scene = stage::Options { seed: options.seed, port: 0, videos: options.videos.clone() };
+    let sandbox = stage::sandbox(&scene, folder).await?;
     let key = autorepost_core::seal::generate(random()?);
     let keys = KeyRing::parse(key.expose())?;
-    let events: Arc<dyn EventSink> = Arc::new(Lines { verbose: options.verbose });
-    let ports = setup::wire(folder, keys, events, stage::platforms(&sandbox)).await?;
+    let lines = Lines { verbose: options.verbose, screen: options.screen.clone() };
+    let events: Arc<dyn EventSink> = Arc::new(Bars::new(options.screen.clone(), lines));
+    let url = format!("sqlite://{}", folder.join("autorepost.db").display());
+    let database = Database::connect(&DatabaseConfig::new(url)).await?;
+    database.migrate().await?;
+    let platforms = Platforms::sandbox(sandbox.base_url());
+    let ports = Wiring { database, media: folder.join("media"), keys, links: None, platforms }.ports(events)?;
     stage::accounts_and_rules(&ports).await?;
     if options.chaos {
         sandbox.world().set_faults(stage::chaos());
@@ -98,25 +130,26 @@ fn random() -> anyhow::Result<[u8; 32]> {
 /// Tells on standard error what happens.
 struct Lines {
     verbose: bool,
+    screen: Screen,
 }
 
 impl EventSink for Lines {
     fn emit(&self, signal: &Signal<'_>) {
         match signal {
-            Signal::PostAdmitted { key, .. } => eprintln!("found      {key}"),
+            Signal::PostAdmitted { key, .. } => self.screen.line(&format!("found      {key}")),
             Signal::RepostMoved { platform, to: to @ ("published" | "skipped" | "failed"), detail, .. } => {
-                eprintln!("{to:<10} {:<9} {detail}", platform.title());
+                self.screen.line(&format!("{to:<10} {:<9} {detail}", platform.title()));
             }
             Signal::RepostMoved { platform, from, to, detail, .. } if self.verbose => {
-                eprintln!("           {:<9} {from} → {to}: {detail}", platform.title());
+                self.screen.line(&format!("           {:<9} {from} → {to}: {detail}", platform.title()));
             }
             Signal::JobFinished { job, note: Some(note), .. } if self.verbose => {
-                eprintln!("           {}: {note}", job.new.kind);
+                self.screen.line(&format!("           {}: {note}", job.new.kind));
             }
             Signal::ConnectionChanged { status, detail, .. } => {
-                eprintln!("account    {status} {}", detail.unwrap_or_default());
+                self.screen.line(&format!("account    {status} {}", detail.unwrap_or_default()));
             }
-            Signal::Alarm { text, .. } => eprintln!("alarm      {text}"),
+            Signal::Alarm { text, .. } => self.screen.line(&format!("alarm      {text}")),
             _ => {}
         }
     }

@@ -1,6 +1,11 @@
 //! The autorepost program, as a library so that tests can start it.
 
 pub mod ambient;
+pub mod cli;
+pub mod command;
+pub mod config;
 pub mod crew;
 pub mod demo;
+pub mod listener;
+pub mod screen;
 pub mod setup;

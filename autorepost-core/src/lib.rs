@@ -15,6 +15,7 @@ pub mod id;
 pub mod job;
 pub mod media;
 pub mod memory;
+pub mod operator;
 mod pipeline;
 pub mod platform;
 pub mod policy;

@@ -9,3 +9,5 @@ mod refresh;
 mod stepping;
 mod sync;
 mod upkeep;
+
+pub(crate) use stepping::unusable;

@@ -130,6 +130,12 @@ pub fn check(facts: &MediaFacts, bytes: u64, platform: Platform) -> Verdict {
     Verdict::Pass { notes }
 }
 
+/// Why a destination refuses a video of this duration, if it does: for a forecast, before its bytes are here.
+pub fn refuses_duration(platform: Platform, duration_ms: u64) -> Option<String> {
+    let rules = RULES.iter().find(|rules| rules.platform == platform)?;
+    durations(rules, duration_ms)
+}
+
 /// Whether YouTube shows a video as a Short: upright or square, and at most 180 s long.
 pub fn is_short(facts: &MediaFacts) -> bool {
     facts.video.height >= facts.video.width && facts.duration_ms <= SHORT_MS_MAX
@@ -137,21 +143,7 @@ pub fn is_short(facts: &MediaFacts) -> bool {
 
 fn rejections(rules: &Rules, facts: &MediaFacts, bytes: u64) -> Vec<String> {
     let name = rules.platform.title();
-    let mut reasons = Vec::new();
-    if facts.duration_ms > rules.duration_ms_max {
-        reasons.push(format!(
-            "lasts {:.1} s, {name} takes at most {:.0} s: shorten the video or leave {name} out of the rule",
-            secs(facts.duration_ms),
-            secs(rules.duration_ms_max)
-        ));
-    }
-    if facts.duration_ms < rules.duration_ms_min {
-        reasons.push(format!(
-            "lasts {:.1} s, {name} takes at least {:.1} s: lengthen the video or leave {name} out of the rule",
-            secs(facts.duration_ms),
-            secs(rules.duration_ms_min)
-        ));
-    }
+    let mut reasons = Vec::from_iter(durations(rules, facts.duration_ms));
     if bytes > rules.bytes_max {
         reasons.push(format!(
             "has {:.1} MB, {name} takes at most {:.0} MB: export the video smaller",
@@ -160,6 +152,22 @@ fn rejections(rules: &Rules, facts: &MediaFacts, bytes: u64) -> Vec<String> {
         ));
     }
     reasons
+}
+
+fn durations(rules: &Rules, duration_ms: u64) -> Option<String> {
+    let (name, is) = (rules.platform.title(), secs(duration_ms));
+    if duration_ms > rules.duration_ms_max {
+        let most = secs(rules.duration_ms_max);
+        return Some(format!(
+            "lasts {is:.1} s, {name} takes at most {most:.0} s: shorten the video or leave {name} out of the rule"
+        ));
+    }
+    let least = secs(rules.duration_ms_min);
+    (duration_ms < rules.duration_ms_min).then(|| {
+        format!(
+            "lasts {is:.1} s, {name} takes at least {least:.1} s: lengthen the video or leave {name} out of the rule"
+        )
+    })
 }
 
 fn conversions(rules: &Rules, facts: &MediaFacts) -> Vec<String> {

@@ -1,36 +1,39 @@
 //! The demo's stage: accounts, posts, rules and faults.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use autorepost_core::{
     Platform,
     connection::AuthMethod,
     credential::Credential,
-    id::{RuleId, TenantId},
-    port::{EntropyExt, Ports},
-    rule::{DestinationSpec, Filters, HashtagRule, Options as To, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
-    seal::Secret,
+    id::TenantId,
+    operator::Operator,
+    port::Ports,
+    rule::{DestinationSpec, Filters, HashtagRule, Options as To, Privacy, ReplySettings, RuleSpec},
 };
-use autorepost_platforms::{CookieJar, InstagramConfig, TikTokConfig, XConfig, YouTubeConfig};
+use autorepost_platforms::CookieJar;
 use autorepost_sandbox::{
     Clip, Effect, Fault, InstagramAccount, Sandbox, SandboxConfig, Step, TikTokAccount, TikTokPost, XAccount,
     YouTubeChannel, clips::CLIPS,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Options;
-use crate::setup::{Platforms, connect};
+use crate::setup::SandboxApps;
 
 /// Destinations of each post.
 pub const DESTINATIONS: usize = 3;
 
 const SESSION: &str = "demo-session";
-const INSTAGRAM: (&str, &str) = ("17841400000000001", "demo-instagram-token");
+/// Id and token of the Instagram account.
+pub const INSTAGRAM: (&str, &str) = ("17841400000000001", "demo-instagram-token");
 const YOUTUBE: (&str, &str, &str) = ("UCdemo0000000000000000001", "ya29.demo", "1//demo-refresh");
 const X_USER: (&str, &str, &str) = ("7000001", "7000001-demo-token", "demo-token-secret");
-const CLIENT: (&str, &str) = ("demo-client", "demo-client-secret");
-const CONSUMER: (&str, &str) = ("demo-consumer", "demo-consumer-secret");
+/// The handle of the TikTok account.
+pub const HANDLE: &str = "demo";
 const CAPTIONS: [&str; 10] = [
     "First light over the meadow #nature #morning",
     "Good morning! ☀️🐰 with @demo_friend and @a_stranger #bunny #fun #nature #film #short #blender #open",
@@ -44,13 +47,30 @@ const CAPTIONS: [&str; 10] = [
     "Two and a half minutes: too long for X #long",
 ];
 
+/// What is put on the stage.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Seed of what goes wrong.
+    pub seed: u64,
+    /// Where the sandbox listens; 0 takes a free port.
+    pub port: u16,
+    /// The user's own clips, instead of those that the program carries.
+    pub videos: Vec<PathBuf>,
+}
+
 /// Starts the sandbox with a TikTok account, its posts, and an account on each destination.
 pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox> {
-    let sandbox = Sandbox::start(SandboxConfig { seed: options.seed, ..SandboxConfig::default() }).await?;
+    let sandbox = Sandbox::start(SandboxConfig {
+        seed: options.seed,
+        addr: ([127, 0, 0, 1], options.port).into(),
+        ..SandboxConfig::default()
+    })
+    .await
+    .with_context(|| format!("the sandbox cannot listen on port {}", options.port))?;
     let world = sandbox.world();
     world.set_tiktok(TikTokAccount {
         id: "6800000000000000001".into(),
-        handle: "demo".into(),
+        handle: HANDLE.into(),
         sec_uid: "MS4wLjABAAAAdemo".into(),
         session: SESSION.into(),
     });
@@ -65,14 +85,14 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
         title: "demo channel".into(),
         access: YOUTUBE.1.into(),
         refresh: YOUTUBE.2.into(),
-        client_id: CLIENT.0.into(),
-        client_secret: CLIENT.1.into(),
+        client_id: SandboxApps::YOUTUBE.0.into(),
+        client_secret: SandboxApps::YOUTUBE.1.into(),
     });
     world.add_x(XAccount {
         id: X_USER.0.into(),
         username: "demo_x".into(),
-        consumer_key: CONSUMER.0.into(),
-        consumer_secret: CONSUMER.1.into(),
+        consumer_key: SandboxApps::X.0.into(),
+        consumer_secret: SandboxApps::X.1.into(),
         token: X_USER.1.into(),
         token_secret: X_USER.2.into(),
     });
@@ -119,59 +139,49 @@ fn videos(options: &Options, folder: &Path) -> anyhow::Result<Vec<Clip>> {
             })
             .collect();
     }
-    let clip = |path: &std::path::PathBuf| {
+    let clip = |path: &PathBuf| {
         std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Clip { path: path.clone(), seconds: 0 })
     };
     options.videos.iter().map(clip).collect()
 }
 
-/// The platforms of the sandbox, with waits that fit it.
-pub fn platforms(sandbox: &Sandbox) -> Platforms {
-    let urls = sandbox.urls();
-    let commit_timeout = Duration::from_secs(3);
-    // Longer than the start of a commit, its deadline and the sandbox's lags together would have to be for real
-    // platforms; here nothing is that slow.
-    let settle = Duration::from_secs(5);
-    Platforms {
-        tiktok: TikTokConfig { web_url: urls.tiktok, page_posts: 5 },
-        instagram: InstagramConfig {
-            instagram_url: urls.instagram,
-            facebook_url: urls.facebook,
-            poll_after: Duration::from_millis(150),
-            commit_timeout,
-            settle,
-            ..InstagramConfig::default()
-        },
-        youtube: YouTubeConfig {
-            api_url: urls.google,
-            oauth_url: urls.google_oauth,
-            chunk_bytes: 256 << 10,
-            commit_timeout,
-            settle,
-            ..YouTubeConfig::new(Secret::new(CLIENT.0), Secret::new(CLIENT.1))
-        },
-        x: XConfig {
-            api_url: urls.x,
-            segment_bytes: 256 << 10,
-            commit_timeout,
-            settle,
-            ..XConfig::new(Secret::new(CONSUMER.0), Secret::new(CONSUMER.1))
-        },
-    }
+/// The credentials of the accounts, as files that `autorepost connect` reads.
+pub fn credentials() -> [(&'static str, String); 4] {
+    let cookie = |name: &str, value: &str| serde_json::json!({ "name": name, "value": value, "domain": ".tiktok.com", "path": "/", "secure": true });
+    let token = |value: serde_json::Value| format!("{value:#}\n");
+    [
+        ("tiktok-cookies.json", token(serde_json::json!([cookie("sessionid", SESSION), cookie("msToken", "demo")]))),
+        ("instagram-token.json", token(serde_json::json!({ "access_token": INSTAGRAM.1 }))),
+        ("youtube-token.json", token(serde_json::json!({ "access_token": YOUTUBE.1, "refresh_token": YOUTUBE.2 }))),
+        ("x-token.json", token(serde_json::json!({ "oauth_token": X_USER.1, "oauth_token_secret": X_USER.2 }))),
+    ]
+}
+
+/// A new post appears; the answer is its id.
+pub fn post_now(sandbox: &Sandbox, folder: &Path, index: usize) -> anyhow::Result<String> {
+    let clips = videos(&Options::default(), folder)?;
+    let clip = clips[index % clips.len()].clone();
+    let at = now();
+    let id = (7_400_000_000_000_000_000 + at.timestamp_millis()).to_string();
+    let caption = format!("{} ({})", CAPTIONS[index % CAPTIONS.len()], index + 1);
+    let post = TikTokPost { id: id.clone(), ..post(0, caption, at, Some(clip)) };
+    sandbox.world().add_post(post);
+    Ok(id)
 }
 
 /// Connects the four accounts and adds two rules.
 pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
+    let operator = Operator::new(ports, TenantId::OWNER, "demo");
     let jar = CookieJar::parse(&format!("sessionid={SESSION}; msToken=demo"), ports.clock.now())?;
     let cookies = Credential::Cookies { jar: jar.to_text() };
-    let source = connect(ports, AuthMethod::TiktokSession, "", "demo", cookies).await?;
+    let source = operator.connect(AuthMethod::TiktokSession, "", HANDLE, cookies).await?;
     let token = Credential::Bearer { access: INSTAGRAM.1.into(), refresh: None };
-    let instagram = connect(ports, AuthMethod::FacebookLogin, INSTAGRAM.0, "", token).await?;
+    let instagram = operator.connect(AuthMethod::FacebookLogin, INSTAGRAM.0, "", token).await?;
     let token = Credential::Bearer { access: YOUTUBE.1.into(), refresh: Some(YOUTUBE.2.into()) };
-    let youtube = connect(ports, AuthMethod::Google, "", "", token).await?;
+    let youtube = operator.connect(AuthMethod::Google, "", "", token).await?;
     let token = Credential::OAuth1 { token: X_USER.1.into(), secret: X_USER.2.into() };
-    let x = connect(ports, AuthMethod::XOauth1, "", "", token).await?;
+    let x = operator.connect(AuthMethod::XOauth1, "", "", token).await?;
 
     let to = |connection, hashtags, options| DestinationSpec { connection, paused: false, hashtags, options };
     let caption = || "{caption}".to_owned();
@@ -200,7 +210,6 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
     let mentions = BTreeMap::from([("demo_friend".to_owned(), friend)]);
     let no_x = Filters { exclude_hashtags: vec!["noX".into()], ..Filters::default() };
     for (name, destinations, filters) in [("videos", videos, Filters::default()), ("posts on X", posts, no_x)] {
-        let now = ports.clock.now();
         let spec = RuleSpec {
             filters,
             destinations,
@@ -209,10 +218,7 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
             shadow: false,
             mentions: mentions.clone(),
         };
-        let id = RuleId::new(now, ports.entropy.bytes());
-        let (tenant, source, state) = (TenantId::OWNER, source.id, RuleState::Active);
-        let rule = Rule { id, tenant, name: name.into(), source, state, spec, created_at: now, version: 0 };
-        ports.rules.insert(&rule).await?;
+        operator.add_rule(name, source.id, spec).await?;
     }
     Ok(())
 }

@@ -221,7 +221,7 @@ impl Worker {
 }
 
 /// Why a connection cannot be used now, if so.
-pub(super) fn unusable(connection: &Connection) -> Option<Reason> {
+pub(crate) fn unusable(connection: &Connection) -> Option<Reason> {
     if connection.paused {
         return Some(Reason::new(Owner::Operator, format!("connection @{} is paused", connection.handle)));
     }

@@ -1,0 +1,383 @@
+//! The command line, as it is written and read.
+
+use std::path::PathBuf;
+
+use autorepost_core::{Platform, rule::HashtagRule};
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Publishes each new video of your TikTok account to Instagram Reels, YouTube and X: once each.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = AFTER)]
+pub struct Cli {
+    /// The configuration file; "autorepost.toml" in this folder when it is there.
+    #[arg(long, global = true, value_name = "FILE", env = "AUTOREPOST_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Answer with JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER: &str = "\
+First steps:
+  autorepost demo                                         see it work, with nothing to set up
+  autorepost connect tiktok --handle NAME --jar FILE      your own account, with the cookies of your browser
+  autorepost connect youtube --token FILE                 where the posts go
+  autorepost rules add videos --from tiktok --to youtube --made-for-kids no
+  autorepost run                                          and from then on by itself
+
+Exit codes: 0 done, 1 failed, 64 wrong command line, 78 wrong configuration.";
+
+/// What the program does.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Runs the whole pipeline against built-in stand-ins of the platforms, and compares the two books at the end.
+    Demo(Demo),
+    /// Works until it is stopped: looks at the sources, and publishes what is new.
+    Run,
+    /// Serves stand-ins of the four platforms on loopback, to try everything with.
+    Sandbox(Sandbox),
+    /// Brings the database up to date.
+    Migrate(Migrate),
+    /// Connects an account, or renews its credential.
+    Connect(Connect),
+    /// Works with rules: which posts go where.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Looks at the sources now, and tells what is new.
+    Sync(Sync),
+    /// Asks for a post's reposts: again after a failure, or in spite of a filter.
+    Repost(Repost),
+    /// Says what became of a repost in doubt, after a look at the account.
+    Settle(Settle),
+    /// Lists the posts and where they stand.
+    Posts(Posts),
+    /// Shows accounts, jobs, and what needs somebody.
+    Status,
+    /// Tells why a post was published, was not, or waits; and what happens next.
+    Explain(Explain),
+    /// Tells what would become of the posts that the sources show now. Sends nothing.
+    Plan(Plan),
+    /// Works with the keys that seal credentials.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Checks everything that must be right: configuration, database, folder, keys, each account.
+    Doctor,
+    /// Lists everything that can be set, and where each value comes from.
+    Settings,
+}
+
+/// Options of `demo`.
+#[derive(Args)]
+pub struct Demo {
+    /// Keep the database and the media in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// Let things go wrong: lost answers, cut connections, rate limits, ended tokens.
+    #[arg(long)]
+    pub chaos: bool,
+    /// Seed of what goes wrong.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Use these clips instead of the built-in ones.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub video: Vec<PathBuf>,
+    /// Go on serving the page of what the public sees, until Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+    /// The same, and open the page in the browser.
+    #[arg(long)]
+    pub open: bool,
+    /// Show each step.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// Options of `sandbox`.
+#[derive(Args)]
+pub struct Sandbox {
+    /// Where it listens, on loopback; 0 takes a free port.
+    #[arg(long, default_value_t = 8790)]
+    pub port: u16,
+    /// Where the credentials of its accounts are written.
+    #[arg(long, value_name = "FOLDER", default_value = "autorepost-sandbox")]
+    pub folder: PathBuf,
+    /// Let things go wrong.
+    #[arg(long)]
+    pub chaos: bool,
+    /// Seed of what goes wrong.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// A new post appears every so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub post_every: Option<u64>,
+}
+
+/// Options of `migrate`.
+#[derive(Args)]
+pub struct Migrate {
+    /// Change nothing; fail when something is to be done.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Options of `connect`.
+#[derive(Args)]
+pub struct Connect {
+    /// tiktok, instagram, youtube or x.
+    pub platform: Platform,
+    /// TikTok: the cookies of a signed-in browser (Puppeteer, Playwright, EditThisCookie or Netscape form); "-" reads them
+    /// from standard input.
+    #[arg(long, value_name = "FILE", required_if_eq("platform", "tiktok"), conflicts_with = "token")]
+    pub jar: Option<PathBuf>,
+    /// Elsewhere: JSON with access_token and refresh_token, for X with oauth_token and oauth_token_secret; "-" reads it from
+    /// standard input.
+    #[arg(long, value_name = "FILE", required_unless_present = "jar")]
+    pub token: Option<PathBuf>,
+    /// TikTok: the account's handle.
+    #[arg(long, required_if_eq("platform", "tiktok"))]
+    pub handle: Option<String>,
+    /// Instagram: how the account was logged in.
+    #[arg(long, value_enum, default_value_t = Login::Facebook)]
+    pub login: Login,
+    /// Instagram with Facebook Login: the id of the professional account.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+}
+
+/// How an Instagram account was logged in.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Login {
+    /// graph.facebook.com; the video is uploaded.
+    Facebook,
+    /// graph.instagram.com; Instagram fetches the video from AUTOREPOST_PUBLIC_URL.
+    Instagram,
+}
+
+/// What can be done with rules.
+#[derive(Subcommand)]
+pub enum Rules {
+    /// Adds a rule.
+    Add(Box<AddRule>),
+    /// Lists the rules.
+    List,
+    /// Holds everything that a rule causes; nothing is lost.
+    Pause(RuleName),
+    /// Lets a paused rule go on.
+    Resume(RuleName),
+    /// Removes a rule. What is not published yet will not be.
+    Remove(RuleName),
+}
+
+/// A rule, by name.
+#[derive(Args)]
+pub struct RuleName {
+    /// The rule's name.
+    pub name: String,
+}
+
+/// Options of `rules add`.
+#[derive(Args)]
+#[command(after_help = RULE_FILE)]
+pub struct AddRule {
+    /// A name for the rule.
+    pub name: String,
+    /// The source: "tiktok", or "tiktok:@handle" when several are connected.
+    #[arg(long, value_name = "ACCOUNT", default_value = "tiktok")]
+    pub from: String,
+    /// A destination, such as "youtube" or "instagram:@handle". May be given several times.
+    #[arg(long, value_name = "ACCOUNT", required_unless_present = "file", conflicts_with = "file")]
+    pub to: Vec<String>,
+    /// Read filters, destinations and their options from a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Template of Instagram's caption, YouTube's description and X's text: {caption} {text} {hashtags} {title} {url}
+    /// {author} {date}.
+    #[arg(long, value_name = "TEMPLATE", default_value = "{caption}")]
+    pub caption: String,
+    /// Template of YouTube's title.
+    #[arg(long, value_name = "TEMPLATE", default_value = "{title}")]
+    pub title: String,
+    /// What becomes of hashtags: keep, drop, or move to the end.
+    #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = hashtags)]
+    pub hashtags: HashtagRule,
+    /// YouTube must be told whether the videos are made for children: yes or no.
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    pub made_for_kids: Option<bool>,
+    /// YouTube: public, unlisted or private.
+    #[arg(long, default_value = "public", value_parser = ["public", "unlisted", "private"])]
+    pub privacy: String,
+    /// Take only posts with this hashtag (or one of these).
+    #[arg(long, value_name = "TAG")]
+    pub require_hashtag: Vec<String>,
+    /// Leave out posts with this hashtag.
+    #[arg(long, value_name = "TAG")]
+    pub exclude_hashtag: Vec<String>,
+    /// Take only posts with this word or phrase (or one of these).
+    #[arg(long, value_name = "WORD")]
+    pub require_word: Vec<String>,
+    /// Leave out posts with this word or phrase.
+    #[arg(long, value_name = "WORD")]
+    pub exclude_word: Vec<String>,
+    /// Leave out shorter videos.
+    #[arg(long, value_name = "SECONDS")]
+    pub min_duration: Option<u32>,
+    /// Leave out longer videos.
+    #[arg(long, value_name = "SECONDS")]
+    pub max_duration: Option<u32>,
+    /// Take posts made since then: "now", "all", a day (2026-11-01) or a time (2026-11-01T12:00:00Z).
+    #[arg(long, value_name = "TIME", default_value = "now", value_parser = since)]
+    pub since: Since,
+    /// Publish so many seconds after the post's own time.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub delay: u32,
+    /// At most so many posts an hour to one account.
+    #[arg(long, value_name = "POSTS")]
+    pub hourly_cap: Option<u32>,
+    /// Do everything but publish.
+    #[arg(long)]
+    pub shadow: bool,
+}
+
+const RULE_FILE: &str = "\
+A rule file:
+  delay_secs = 60
+  [filters]
+  exclude_hashtags = [\"ad\"]
+  since = \"2026-11-01T00:00:00Z\"      # \"now\" when left out, \"all\" for every post
+  [[destinations]]
+  connection = \"instagram:@you\"
+  hashtags = \"move\"
+  options = { platform = \"instagram\", caption = \"{text}\", share_to_feed = true, cover_offset_ms = 500 }
+  [[destinations]]
+  connection = \"youtube\"
+  options = { platform = \"youtube\", title = \"{title}\", tags = [\"short\"], privacy = \"public\", made_for_kids = false }
+  [[destinations]]
+  connection = \"x\"
+  options = { platform = \"x\", text = \"{caption}\", reply_settings = \"following\" }
+  [mentions.a_friend]
+  instagram = \"friend.ig\"";
+
+/// Since when a rule takes posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// From now on.
+    Now,
+    /// Every post.
+    All,
+    /// From a time on.
+    Time(DateTime<Utc>),
+}
+
+/// Reads "now", "all", a day or a time.
+///
+/// # Errors
+///
+/// When it is none of them, saying how to write one.
+pub fn since(text: &str) -> Result<Since, String> {
+    match text {
+        "now" => return Ok(Since::Now),
+        "all" => return Ok(Since::All),
+        _ => {}
+    }
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(Since::Time(time.to_utc()));
+    }
+    let day: Result<NaiveDate, _> = text.parse();
+    let time = day.ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|time| Since::Time(time.and_utc()));
+    time.ok_or_else(|| "write \"now\", \"all\", 2026-11-01 or 2026-11-01T12:00:00Z".into())
+}
+
+fn hashtags(text: &str) -> Result<HashtagRule, String> {
+    match text {
+        "keep" => Ok(HashtagRule::Keep),
+        "drop" => Ok(HashtagRule::Drop),
+        "move" => Ok(HashtagRule::Move),
+        _ => Err("write keep, drop or move".into()),
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("write yes or no".into()),
+    }
+}
+
+/// Options of `sync`.
+#[derive(Args)]
+pub struct Sync {
+    /// Only this source; all of them without it.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub from: Option<String>,
+}
+
+/// Options of `repost`.
+#[derive(Args)]
+pub struct Repost {
+    /// The post: its address or its id.
+    pub post: String,
+    /// Only to this destination.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub to: Option<String>,
+}
+
+/// Options of `settle`.
+#[derive(Args)]
+#[group(id = "seen", required = true, multiple = false, args = ["published", "absent"])]
+pub struct Settle {
+    /// The post: its address or its id.
+    pub post: String,
+    /// The destination.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub to: String,
+    /// It is there.
+    #[arg(long)]
+    pub published: bool,
+    /// It is not there: publish it.
+    #[arg(long)]
+    pub absent: bool,
+    /// Its id at the destination.
+    #[arg(long, requires = "published")]
+    pub id: Option<String>,
+    /// Its address.
+    #[arg(long, requires = "published")]
+    pub url: Option<String>,
+}
+
+/// Options of `posts`.
+#[derive(Args)]
+pub struct Posts {
+    /// At most so many, the newest first.
+    #[arg(long, default_value_t = 30)]
+    pub limit: u32,
+}
+
+/// Options of `explain`.
+#[derive(Args)]
+pub struct Explain {
+    /// The post: its address or its id.
+    pub post: String,
+}
+
+/// Options of `plan`.
+#[derive(Args)]
+pub struct Plan {
+    /// Only this source; all of them without it.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub from: Option<String>,
+    /// Pages of posts to look at.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=40))]
+    pub pages: u32,
+}
+
+/// What can be done with keys.
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Prints a new key for TOKEN_ENCRYPTION_KEY.
+    Generate,
+}

@@ -1,0 +1,144 @@
+//! What each command does: reads the world through the core's [`Operator`], and shows what it found.
+
+mod accounts;
+mod check;
+mod posts;
+mod rules;
+mod run;
+mod sandbox;
+mod status;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use autorepost_core::{
+    Error, ErrorKind,
+    id::TenantId,
+    operator::Operator,
+    port::{EventSink, Ports},
+};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::sync::Arc;
+
+use crate::{
+    ambient::Log,
+    cli::{Cli, Command, Keys},
+    config::Config,
+    demo,
+    screen::{Bars, Screen},
+    setup,
+};
+
+/// What every command has at hand.
+struct Context {
+    config: Config,
+    screen: Screen,
+    json: bool,
+}
+
+impl Context {
+    /// The installation, without a listener.
+    async fn ports(&self) -> anyhow::Result<Ports> {
+        Ok(setup::installation(&self.config, None).await?.ports(self.events())?)
+    }
+
+    fn events(&self) -> Arc<dyn EventSink> {
+        Arc::new(Bars::new(self.screen.clone(), Log))
+    }
+
+    /// Shows a result: as JSON when that is asked for.
+    fn show<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<ExitCode> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(value)?);
+        } else {
+            print!("{}", text());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+///
+/// What went wrong, for people.
+pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
+    // These need no installation.
+    match cli.command {
+        Command::Demo(options) => return demo::command(options, screen).await,
+        Command::Sandbox(options) => return sandbox::serve(options).await,
+        Command::Keys(Keys::Generate) => return generate_key(),
+        _ => {}
+    }
+    let config = Config::load(cli.config.as_deref(), environment()?)?;
+    let context = Context { config, screen, json: cli.json };
+    match cli.command {
+        Command::Run => run::run(&context).await,
+        Command::Migrate(options) => check::migrate(&context, options.check).await,
+        Command::Connect(options) => accounts::connect(&context, options).await,
+        Command::Rules(options) => rules::rules(&context, options).await,
+        Command::Sync(options) => posts::sync(&context, options).await,
+        Command::Repost(options) => posts::repost(&context, options).await,
+        Command::Settle(options) => posts::settle(&context, options).await,
+        Command::Posts(options) => posts::posts(&context, options).await,
+        Command::Status => status::status(&context).await,
+        Command::Explain(options) => posts::explain(&context, options).await,
+        Command::Plan(options) => posts::plan(&context, options).await,
+        Command::Doctor => check::doctor(&context).await,
+        Command::Settings => check::settings(&context),
+        Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),
+    }
+}
+
+fn environment() -> anyhow::Result<Vec<(String, String)>> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) if !name.starts_with("AUTOREPOST_") => Ok((name, String::new())),
+            Err(_) => Err(anyhow::anyhow!("{name} in the environment is not UTF-8")),
+        })
+        .collect::<anyhow::Result<_>>()
+        .context("the environment cannot be read")
+}
+
+/// How much is logged when nobody says otherwise.
+pub fn log_level(command: &Command) -> &'static str {
+    match command {
+        Command::Run => "info",
+        _ => "warn",
+    }
+}
+
+/// Whether what went wrong is the configuration.
+pub fn is_configuration(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::Configuration)
+}
+
+fn operator(ports: &Ports) -> Operator<'_> {
+    Operator::new(ports, TenantId::OWNER, "operator")
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(head.to_vec());
+    table
+}
+
+/// The first line of a text, cut to so many characters.
+fn brief(text: &str, max: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(max) {
+        Some((at, _)) => format!("{}…", line[..at].trim_end()),
+        None => line.to_owned(),
+    }
+}
+
+fn generate_key() -> anyhow::Result<ExitCode> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    println!("{}", autorepost_core::seal::generate(key).expose());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,110 @@
+//! `connect`.
+
+use std::{io::Read, path::Path, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+use autorepost_core::{Platform, connection::AuthMethod, credential::Credential, port::Clock as _};
+use autorepost_platforms::CookieJar;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Context, operator};
+use crate::{
+    ambient::SystemClock,
+    cli::{Connect, Login},
+};
+
+/// Largest credential file in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A token file, in the names that the platforms use.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    oauth_token: Option<String>,
+    oauth_token_secret: Option<String>,
+    /// What Google's and Meta's answers also hold, so that they can be given as they are.
+    #[serde(rename = "expires_in", alias = "token_type", alias = "scope", alias = "id_token")]
+    _others: Option<serde_json::Value>,
+}
+
+pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
+    let (method, credential) = match options.platform {
+        Platform::TikTok => (AuthMethod::TiktokSession, cookies(options.jar.as_deref())?),
+        Platform::Instagram if options.login == Login::Instagram => {
+            (AuthMethod::InstagramLogin, bearer(options.token.as_deref())?)
+        }
+        Platform::Instagram => {
+            if options.account.is_none() {
+                bail!("Instagram with Facebook Login needs --account, the id of the professional account");
+            }
+            (AuthMethod::FacebookLogin, bearer(options.token.as_deref())?)
+        }
+        Platform::YouTube => (AuthMethod::Google, bearer(options.token.as_deref())?),
+        Platform::X => (AuthMethod::XOauth1, oauth1(options.token.as_deref())?),
+    };
+    let ports = context.ports().await?;
+    let account = options.account.unwrap_or_default();
+    let handle = options.handle.unwrap_or_default();
+    let handle = handle.trim_start_matches('@');
+    let connection = operator(&ports).connect(method, &account, handle, credential).await?;
+    let value = json!({
+        "id": connection.id, "platform": connection.platform, "account": connection.account,
+        "handle": connection.handle, "expires_at": connection.expires_at,
+    });
+    context.show(&value, || {
+        let until = connection.expires_at.map(|at| format!(", until {}", at.format("%Y-%m-%d"))).unwrap_or_default();
+        format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
+    })
+}
+
+fn cookies(file: Option<&Path>) -> anyhow::Result<Credential> {
+    let file = file.context("TikTok needs --jar, a file with the cookies of a browser that is signed in")?;
+    let jar = CookieJar::parse(&read(file)?, SystemClock.now()).with_context(|| file.display().to_string())?;
+    Ok(Credential::Cookies { jar: jar.to_text() })
+}
+
+fn bearer(file: Option<&Path>) -> anyhow::Result<Credential> {
+    let (token, name) = token(file)?;
+    let access = token.access_token.with_context(|| format!("{name} has no access_token"))?;
+    Ok(Credential::Bearer { access, refresh: token.refresh_token })
+}
+
+fn oauth1(file: Option<&Path>) -> anyhow::Result<Credential> {
+    let (found, name) = token(file)?;
+    let token = found.oauth_token.with_context(|| format!("{name} has no oauth_token"))?;
+    let secret = found.oauth_token_secret.with_context(|| format!("{name} has no oauth_token_secret"))?;
+    Ok(Credential::OAuth1 { token, secret })
+}
+
+fn token(file: Option<&Path>) -> anyhow::Result<(Token, String)> {
+    let file = file.context("--token is missing: a JSON file with the account's tokens")?;
+    let name = file.display().to_string();
+    // The parse error may quote a token, so it says where and no more.
+    let token = serde_json::from_str(&read(file)?).map_err(|error| {
+        anyhow::anyhow!(
+            "{name} is not the JSON of a token (line {}, column {}): it must be an object with access_token and \
+             refresh_token, for X with oauth_token and oauth_token_secret, and nothing else",
+            error.line(),
+            error.column()
+        )
+    })?;
+    Ok((token, name))
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let name = file.display();
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(FILE_BYTES_MAX + 1).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+    };
+    let bytes = read.with_context(|| format!("{name} cannot be read as text"))?;
+    if bytes as u64 > FILE_BYTES_MAX {
+        bail!("{name} is larger than 1 MiB: it is no credential");
+    }
+    Ok(text)
+}

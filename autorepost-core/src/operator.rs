@@ -1,0 +1,316 @@
+//! What a person may do and ask: connect accounts, keep rules, ask for a repost, settle a doubt, have things explained.
+//!
+//! The command line and the HTTP interface are thin shells around this.
+
+mod explain;
+mod plan;
+mod repost;
+
+use std::collections::BTreeSet;
+
+pub use explain::{Explanation, Next, Story, Untouched};
+pub use plan::{Forecast, Planned, PlannedRepost};
+pub use repost::{Asked, Destinations, Settled};
+
+use crate::{
+    Error, ErrorKind, Platform, Result, caption,
+    connection::{AccountId, AuthMethod, Connection, ConnectionStatus},
+    credential::{Access, Credential},
+    id::{ConnectionId, JobId, RuleId, TenantId},
+    job::{NewJob, sync_key},
+    port::{EntropyExt, Identity, Ports, PostQuery, RepostQuery},
+    post::Post,
+    repost::{Entry, publish_lane},
+    rule::{Rule, RuleSpec, RuleState},
+    seal::{Binding, Purpose},
+};
+
+/// Longest name of a rule, in characters.
+pub const RULE_NAME_MAX: usize = 80;
+/// Destinations of one rule at most.
+pub const RULE_DESTINATIONS_MAX: usize = 20;
+/// Rows that one answer looks at.
+const ROWS_MAX: u32 = 1_000;
+
+/// A person who acts for a tenant.
+pub struct Operator<'a> {
+    ports: &'a Ports,
+    tenant: TenantId,
+    name: String,
+}
+
+impl<'a> Operator<'a> {
+    /// A person who acts for a tenant; the name is shown in journals.
+    pub fn new(ports: &'a Ports, tenant: TenantId, name: impl Into<String>) -> Self {
+        Self { ports, tenant, name: name.into() }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Connects an account: asks the platform whose credential it is, seals it, and stores it with its perpetual jobs.
+    /// Connecting an account again renews it, and what waited for it goes on at once.
+    ///
+    /// `account` and `handle` are what the owner says, where the platform needs to be told; its own answer replaces them.
+    ///
+    /// # Errors
+    ///
+    /// When the platform refuses the credential or does not answer; nothing is stored then.
+    pub async fn connect(
+        &self,
+        method: AuthMethod,
+        account: &str,
+        handle: &str,
+        credential: Credential,
+    ) -> Result<Connection> {
+        let (tenant, platform, ports, now) = (self.tenant, method.platform(), self.ports, self.ports.clock.now());
+        let access = Access {
+            account: AccountId::new(account),
+            handle: handle.to_owned(),
+            method,
+            credential: credential.clone(),
+        };
+        let Identity { account, handle, expires_at } = ports.authorizer(platform)?.verify(&access).await?;
+        let known = ports.connections.find(tenant, platform, &account).await?;
+        let id = known.map_or_else(|| ConnectionId::new(now, ports.entropy.bytes()), |known| known.id);
+        let binding = Binding { tenant, connection: id, purpose: Purpose::Credential };
+        let connection = Connection {
+            id,
+            tenant,
+            platform,
+            account,
+            handle,
+            method,
+            credential: credential.seal(&ports.keys, &binding, ports.entropy.bytes())?,
+            scopes: Vec::new(),
+            expires_at,
+            status: ConnectionStatus::Active,
+            status_detail: None,
+            paused: false,
+            created_at: now,
+            renewed_at: now,
+            version: 0,
+        };
+        let jobs = NewJob::perpetual(&connection, now, || self.job_id());
+        let connection = ports.connections.connect(&connection, &jobs).await?;
+        let waiting = jobs.iter().map(|job| job.key.clone());
+        let lane = publish_lane(tenant, platform, &connection.account);
+        ports.jobs.hasten(&waiting.chain([lane]).collect::<Vec<_>>(), now).await?;
+        ports.wake.wake();
+        Ok(connection)
+    }
+
+    /// The tenant's connections, the oldest first.
+    pub async fn connections(&self) -> Result<Vec<Connection>> {
+        self.ports.connections.list(Some(self.tenant)).await
+    }
+
+    /// The connection that a person names: `platform:@handle`, `platform:account id`, the platform alone when it has only
+    /// one connection, or the connection's own id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) or [`Invalid`](ErrorKind::Invalid), listing what there is.
+    pub async fn connection(&self, name: &str) -> Result<Connection> {
+        let connections = self.connections().await?;
+        let (platform, handle) = name.split_once(':').unwrap_or((name, ""));
+        let platform = platform.parse::<Platform>().ok();
+        let handle = handle.trim_start_matches('@');
+        let named = |connection: &&Connection| {
+            connection.id.to_string() == name
+                || (Some(connection.platform) == platform
+                    && (handle.is_empty()
+                        || connection.handle.eq_ignore_ascii_case(handle)
+                        || connection.account.as_str() == handle))
+        };
+        let mut found = connections.iter().filter(named);
+        match (found.next(), found.next()) {
+            (Some(connection), None) => Ok(connection.clone()),
+            (Some(_), Some(_)) => {
+                let text = format!("\"{name}\" names several accounts; say which: {}", names(&connections));
+                Err(Error::invalid("find connection", text))
+            }
+            (None, _) => {
+                let text = format!("no account is connected as \"{name}\"; there is {}", names(&connections));
+                Err(Error::not_found("find connection", text))
+            }
+        }
+    }
+
+    /// The tenant's rules that are not removed, the oldest first.
+    pub async fn rules(&self) -> Result<Vec<Rule>> {
+        self.ports.rules.list(self.tenant).await
+    }
+
+    /// Adds a rule, and looks at its source at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) when it could not work as it is written, saying why;
+    /// [`Conflict`](ErrorKind::Conflict) when its name is taken.
+    pub async fn add_rule(&self, name: &str, source: ConnectionId, spec: RuleSpec) -> Result<Rule> {
+        let now = self.ports.clock.now();
+        self.check_rule(name, source, &spec).await?;
+        let rule = Rule {
+            id: RuleId::new(now, self.ports.entropy.bytes()),
+            tenant: self.tenant,
+            name: name.to_owned(),
+            source,
+            state: RuleState::Active,
+            spec,
+            created_at: now,
+            version: 0,
+        };
+        self.ports.rules.insert(&rule).await?;
+        self.ports.jobs.hasten(&[sync_key(source)], now).await?;
+        self.ports.wake.wake();
+        Ok(rule)
+    }
+
+    async fn check_rule(&self, name: &str, source: ConnectionId, spec: &RuleSpec) -> Result<()> {
+        let bad = |text: String| Err(Error::invalid("add rule", text));
+        if name.trim().is_empty() || name.chars().count() > RULE_NAME_MAX {
+            return bad(format!("the name must have 1 to {RULE_NAME_MAX} characters"));
+        }
+        let connections = self.connections().await?;
+        let find = |id| connections.iter().find(|connection| connection.id == id);
+        match find(source) {
+            Some(connection) if self.ports.sources.contains_key(&connection.platform) => {}
+            Some(connection) => {
+                return bad(format!("{} is no source: posts come from TikTok", connection.platform.title()));
+            }
+            None => return bad("the source account is not connected".into()),
+        }
+        if spec.destinations.is_empty() || spec.destinations.len() > RULE_DESTINATIONS_MAX {
+            return bad(format!("a rule has 1 to {RULE_DESTINATIONS_MAX} destinations"));
+        }
+        let mut seen = BTreeSet::new();
+        for destination in &spec.destinations {
+            let Some(connection) = find(destination.connection) else {
+                return bad(format!("its destination {} is not connected", destination.connection));
+            };
+            let (platform, handle) = (connection.platform, &connection.handle);
+            if destination.options.platform() != platform {
+                let options = destination.options.platform().title();
+                return bad(format!("the options for {platform}:@{handle} are those of {options}"));
+            }
+            if !seen.insert(connection.id) {
+                return bad(format!("it names {platform}:@{handle} twice"));
+            }
+            caption::check_template(&destination.options)?;
+        }
+        Ok(())
+    }
+
+    /// The rule of a name, removed ones left out.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound), listing what there is.
+    pub async fn rule(&self, name: &str) -> Result<Rule> {
+        let rules = self.rules().await?;
+        let found = rules.iter().find(|rule| rule.name == name || rule.id.to_string() == name).cloned();
+        found.ok_or_else(|| {
+            let names: Vec<_> = rules.iter().map(|rule| format!("\"{}\"", rule.name)).collect();
+            let there = if names.is_empty() { "no rule".to_owned() } else { names.join(", ") };
+            Error::not_found("find rule", format!("no rule is called \"{name}\"; there is {there}"))
+        })
+    }
+
+    /// Pauses, resumes or removes a rule. What waited for a resumed rule goes on at once.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such rule.
+    pub async fn set_rule_state(&self, name: &str, state: RuleState) -> Result<Rule> {
+        loop {
+            let rule = self.rule(name).await?;
+            match self.ports.rules.update(&Rule { state, ..rule }).await {
+                Ok(rule) => {
+                    self.hasten_waiting(&rule).await?;
+                    return Ok(rule);
+                }
+                // Somebody else changed it meanwhile; the word still stands.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn hasten_waiting(&self, rule: &Rule) -> Result<()> {
+        let states = vec!["planned", "ready", "waiting"];
+        let query = RepostQuery { states, limit: ROWS_MAX, ..RepostQuery::default() };
+        let reposts = self.ports.reposts.list(self.tenant, &query).await?;
+        let keys: Vec<_> = reposts.iter().filter(|one| one.rule == rule.id).map(|one| one.job_key()).collect();
+        self.ports.jobs.hasten(&keys, self.ports.clock.now()).await?;
+        self.ports.wake.wake();
+        Ok(())
+    }
+
+    /// Makes every look at the source due now, or at all sources of the tenant, and answers with them.
+    pub async fn hasten_sync(&self, source: Option<ConnectionId>) -> Result<Vec<Connection>> {
+        let mut sources = self.connections().await?;
+        sources.retain(|one| self.ports.sources.contains_key(&one.platform));
+        sources.retain(|one| source.is_none_or(|id| id == one.id));
+        let keys: Vec<_> = sources.iter().map(|one| sync_key(one.id)).collect();
+        self.ports.jobs.hasten(&keys, self.ports.clock.now()).await?;
+        self.ports.wake.wake();
+        Ok(sources)
+    }
+
+    /// Posts, the newest first, at most a thousand.
+    pub async fn posts(&self, limit: u32) -> Result<Vec<Post>> {
+        let query = PostQuery { limit: limit.min(ROWS_MAX), ..PostQuery::default() };
+        self.ports.posts.list(self.tenant, &query).await
+    }
+
+    /// The post that a person names: by its address, by the platform's own id, or by ours.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when it was never admitted.
+    pub async fn post(&self, name: &str) -> Result<Post> {
+        let path = name.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        let key = path.rsplit('/').next().unwrap_or_default();
+        if let Ok(id) = key.parse()
+            && let Some(post) = self.ports.posts.get(self.tenant, id).await?
+        {
+            return Ok(post);
+        }
+        let mut found = self.ports.posts.find(self.tenant, key).await?;
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => {
+                let text = format!("no post \"{key}\" was found so far: look at the source with \"autorepost sync\"");
+                Err(Error::not_found("find post", text))
+            }
+            _ => {
+                let ids: Vec<_> = found.iter().map(|post| post.id.to_string()).collect();
+                let text = format!("\"{key}\" is a post on several accounts; say which by id: {}", ids.join(", "));
+                Err(Error::invalid("find post", text))
+            }
+        }
+    }
+
+    fn entry(&self, event: &str, state: &str, detail: impl Into<String>) -> Entry {
+        Entry {
+            at: self.ports.clock.now(),
+            event: event.into(),
+            state: state.into(),
+            detail: detail.into(),
+            attempt: None,
+            by: self.name.clone(),
+        }
+    }
+
+    fn job_id(&self) -> JobId {
+        JobId::new(self.ports.clock.now(), self.ports.entropy.bytes())
+    }
+}
+
+fn names(connections: &[Connection]) -> String {
+    let names: Vec<_> = connections.iter().map(|one| format!("{}:@{}", one.platform, one.handle)).collect();
+    if names.is_empty() { "none: use \"autorepost connect\"".into() } else { names.join(", ") }
+}
