@@ -40,9 +40,11 @@ impl EventSink for Log {
             Signal::PostAdmitted { key, reposts, post, .. } => {
                 tracing::info!(post = %post, key, reposts, "new post");
             }
-            Signal::RepostMoved { repost, platform, from, to, detail, .. } => {
-                tracing::info!(repost = %repost, platform = %platform, from, to, "{detail}");
-            }
+            Signal::RepostMoved { repost, post, platform, from, to, detail, .. } => match *to {
+                "published" | "skipped" => tracing::info!(%post, %repost, %platform, from, to, "{detail}"),
+                "failed" | "unconfirmed" | "waiting" => tracing::warn!(%post, %repost, %platform, from, to, "{detail}"),
+                _ => tracing::debug!(%post, %repost, %platform, from, to, "{detail}"),
+            },
             Signal::Transfer { repost, bytes, total, .. } => {
                 tracing::trace!(repost = %repost, bytes, total, "transfer");
             }

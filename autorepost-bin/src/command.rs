@@ -120,7 +120,8 @@ fn operator(ports: &Ports) -> Operator<'_> {
     Operator::new(ports, TenantId::OWNER, "operator")
 }
 
-fn table(head: &[&str]) -> Table {
+/// An empty table.
+pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(head.to_vec());
@@ -128,7 +129,7 @@ fn table(head: &[&str]) -> Table {
 }
 
 /// The first line of a text, cut to so many characters.
-fn brief(text: &str, max: usize) -> String {
+pub(crate) fn brief(text: &str, max: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     match line.char_indices().nth(max) {
         Some((at, _)) => format!("{}…", line[..at].trim_end()),

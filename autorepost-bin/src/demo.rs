@@ -9,10 +9,12 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use autorepost_core::{
     id::TenantId,
+    job::locate_key,
     policy::Policy,
     port::{EventSink, Ports, RepostQuery, Signal},
     repost::Repost,
     seal::KeyRing,
+    state::RepostState,
     worker::Worker,
 };
 use autorepost_database::{Database, DatabaseConfig};
@@ -109,16 +111,29 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     Ok((report, sandbox))
 }
 
-/// Waits until every repost of every post has come to its end.
+/// Waits until every repost of every post has come to its end, and its address is known.
 async fn settled(ports: &Ports, posts: usize) -> anyhow::Result<Vec<Repost>> {
     let query = RepostQuery { limit: REPOSTS_MAX, ..RepostQuery::default() };
     loop {
         let reposts = ports.reposts.list(TenantId::OWNER, &query).await?;
-        if reposts.len() >= posts * stage::DESTINATIONS && reposts.iter().all(|repost| repost.state.is_terminal()) {
+        let all = reposts.len() >= posts * stage::DESTINATIONS;
+        if all && reposts.iter().all(|repost| repost.state.is_terminal()) && located(ports, &reposts).await? {
             return Ok(reposts);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Whether nobody is asking for an address any more.
+async fn located(ports: &Ports, reposts: &[Repost]) -> anyhow::Result<bool> {
+    for repost in reposts {
+        if matches!(&repost.state, RepostState::Published { receipt, .. } if receipt.url.is_none())
+            && ports.jobs.find(&locate_key(repost.id)).await?.is_some()
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn random() -> anyhow::Result<[u8; 32]> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     Error, Platform,
     connection::Connection,
-    id::{JobId, TenantId},
+    id::{JobId, RepostId, TenantId},
     repost::Repost,
 };
 
@@ -23,6 +23,8 @@ pub enum JobKind {
     RepostPrep,
     /// Publishes one repost.
     RepostPublish,
+    /// Asks for the public address of a repost whose publication did not tell it.
+    RepostLocate,
     /// Keeps a connection's credential alive. One for each connection, for ever.
     TokenRefresh,
     /// Finds what was forgotten and prunes what is finished. One in all, for ever.
@@ -31,8 +33,8 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::TiktokSync, Self::RepostPrep, Self::RepostPublish, Self::TokenRefresh, Self::Upkeep];
+    pub const ALL: [Self; 6] =
+        [Self::TiktokSync, Self::RepostPrep, Self::RepostPublish, Self::RepostLocate, Self::TokenRefresh, Self::Upkeep];
 
     /// The stable snake-case name: used in storage, logs and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +42,7 @@ impl JobKind {
             Self::TiktokSync => "tiktok_sync",
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
+            Self::RepostLocate => "repost_locate",
             Self::TokenRefresh => "token_refresh",
             Self::Upkeep => "upkeep",
         }
@@ -52,6 +55,7 @@ impl JobKind {
             Self::RepostPublish => 10,
             Self::RepostPrep => 20,
             Self::TiktokSync => 30,
+            Self::RepostLocate => 35,
             Self::Upkeep => 40,
         }
     }
@@ -115,6 +119,12 @@ impl NewJob {
         Self { kind: JobKind::RepostPublish, lane: repost.publish_lane(), ..Self::prep(id, repost, run_at) }
     }
 
+    /// The job that asks for a repost's public address.
+    pub fn locate(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
+        let key = locate_key(repost.id);
+        Self { kind: JobKind::RepostLocate, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
+    }
+
     /// The job that reads a source connection.
     pub fn sync(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
         Self::of_connection(id, JobKind::TiktokSync, "sync", connection, run_at)
@@ -161,6 +171,11 @@ impl NewJob {
             order_at: run_at,
         }
     }
+}
+
+/// The key of the job that asks for a repost's public address.
+pub fn locate_key(repost: RepostId) -> String {
+    format!("locate:{repost}")
 }
 
 /// The key of the job that keeps a connection's credential alive.

@@ -228,6 +228,8 @@ pub enum Event {
     Intended(DateTime<Utc>),
     /// The public sees it.
     Confirmed(Receipt),
+    /// The public address is known.
+    Located(String),
     /// The commit certainly took no effect, and cannot take any later.
     Absent,
     /// Nobody can tell whether the commit took effect.
@@ -362,6 +364,10 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
             S::Published { receipt, submission: attempt.submission }
         }
 
+        (S::Published { receipt, submission }, Event::Located(url)) => {
+            S::Published { receipt: Receipt { url: Some(url), ..receipt }, submission }
+        }
+
         (state, Event::Held { until, reason }) if resumable(&state) => {
             S::Waiting { until, reason, resume: resume_point(state)? }
         }
@@ -414,6 +420,7 @@ impl Event {
             Self::TicketLost => "ticket_lost",
             Self::Intended(_) => "intended",
             Self::Confirmed(_) => "confirmed",
+            Self::Located(_) => "located",
             Self::Absent => "absent",
             Self::Doubted(_) => "doubted",
             Self::Held { .. } => "held",

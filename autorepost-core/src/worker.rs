@@ -64,6 +64,7 @@ impl Worker {
             JobKind::TiktokSync => self.sync(&job).await,
             JobKind::RepostPrep => self.prep(&job).await,
             JobKind::RepostPublish => self.publish(&job).await,
+            JobKind::RepostLocate => self.locate(&job).await,
             JobKind::TokenRefresh => self.refresh(&job).await,
             JobKind::Upkeep => self.upkeep(&job).await,
         };

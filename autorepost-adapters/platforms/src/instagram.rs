@@ -303,6 +303,11 @@ impl Destination for Instagram {
             (Err(_), _) => Finding::Absent,
         })
     }
+
+    async fn locate(&self, publication: &Publication<'_>, id: &str) -> Result<Option<String>> {
+        let body = self.get("read permalink", publication.access, &format!("{id}?fields=permalink")).await?;
+        Ok(body["permalink"].as_str().map(str::to_owned))
+    }
 }
 
 #[async_trait]

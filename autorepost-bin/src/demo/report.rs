@@ -12,6 +12,8 @@ use autorepost_core::{
 };
 use autorepost_sandbox::{Sandbox, Shown};
 
+use crate::command::{brief, table};
+
 /// The demo's end: every post at every destination, and where the two books disagree.
 pub struct Report {
     posts: Vec<Post>,
@@ -74,14 +76,15 @@ impl Report {
         self.faults
     }
 
+    /// What we know of a post at a destination, and beside it when the public saw it.
     fn cell(&self, post: &Post, platform: Platform) -> String {
         let repost = self.reposts.iter().find(|repost| repost.post == post.id && repost.key.platform == platform);
         match repost.map(|repost| &repost.state) {
             Some(RepostState::Published { receipt, .. }) => {
                 let shown = self.ledger.iter().find(|shown| Some(&shown.id) == receipt.id.as_ref());
                 let at = shown.map_or(receipt.at, |shown| shown.at).format("%H:%M:%S");
-                let id = receipt.id.as_deref().unwrap_or("published");
-                format!("{at} {id}")
+                let place = receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or_default();
+                format!("published {at}\n{}", place.trim_start_matches("https://www.").trim_start_matches("https://"))
             }
             Some(state) => state.name().to_owned(),
             None => "-".to_owned(),
@@ -91,16 +94,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{:<20} {:<27} {:<28} {:<28} {:<28}", "TikTok post", "", "Instagram", "YouTube", "X")?;
+        let mut table = table(&["TikTok post", "Instagram", "YouTube", "X"]);
         for post in &self.posts {
-            let line = post.found.caption.lines().next().unwrap_or_default();
-            let caption: String = line.chars().take(24).collect();
-            write!(f, "{:<20} {caption:<27} ", post.found.key)?;
-            for platform in COLUMNS {
-                write!(f, "{:<28} ", self.cell(post, platform))?;
-            }
-            writeln!(f)?;
+            let what = format!("{}\n{}", post.found.key, brief(&post.found.caption, 30));
+            let cells = COLUMNS.map(|platform| self.cell(post, platform));
+            table.add_row(std::iter::once(what).chain(cells));
         }
+        writeln!(f, "\n{table}")?;
         writeln!(f)?;
         for repost in self.reposts.iter().filter(|repost| repost.state.name() == "skipped") {
             let why = repost.state.reason().map(|reason| reason.text.as_str()).unwrap_or_default();

@@ -89,6 +89,7 @@ impl Operator<'_> {
                 repost,
             });
         }
+        reposts.sort_by(|a: &Story, b| (a.repost.key.platform, &a.handle).cmp(&(b.repost.key.platform, &b.handle)));
         let mut rules = self.rules().await?;
         rules.retain(|rule| rule.source == post.connection);
         let untouched = untouched(post, &rules, &connections, &reposts);

@@ -78,6 +78,7 @@ impl Operator<'_> {
             }
             answers.push(self.ask_first(post, rule, connection).await?);
         }
+        answers.sort_by_key(|answer| answer.platform);
         if answers.is_empty() {
             let text = "no rule leads from this post's account there: add one with \"autorepost rules add\"";
             return Err(Error::invalid("ask for repost", text));

@@ -20,7 +20,7 @@ use crate::{
         Stored, StoredBody,
     },
     repost::Repost,
-    state::{Attempt, Event, Owner, Reason, RepostState, Resume},
+    state::{Attempt, Event, Owner, Reason, Receipt, RepostState, Resume},
     submission::Submission,
     worker::{End, Worker},
 };
@@ -182,9 +182,7 @@ impl Worker {
                 Ok(Turn::Go(Box::new(self.step(job, repost, Event::Incomplete, detail, With::keep()).await?)))
             }
             Ok(Poll::Published(receipt)) => {
-                let detail = "the platform shows it already";
-                let with = With::finish(Finish::Done);
-                self.step(job, repost, Event::Confirmed(receipt), detail, with).await?;
+                self.confirmed(job, repost, receipt, "the platform shows it already".into()).await?;
                 Ok(Turn::Over)
             }
             Ok(Poll::Gone) => {
@@ -241,7 +239,7 @@ impl Worker {
         match acting.destination(self)?.commit(&publication, &attempt.ticket).await {
             Commit::Published(receipt) => {
                 let detail = receipt.url.clone().or_else(|| receipt.id.clone()).unwrap_or_default();
-                self.step(job, repost, Event::Confirmed(receipt), detail, With::finish(Finish::Done)).await?;
+                self.confirmed(job, repost, receipt, detail).await?;
                 Ok(Turn::Over)
             }
             Commit::Refused(error) => {
@@ -251,6 +249,16 @@ impl Worker {
             }
             Commit::Doubt(error) => self.doubt(job, repost, &error).await,
         }
+    }
+
+    /// The public sees it. Where, if that is not known yet, is the question of a job of its own.
+    async fn confirmed(&self, job: &Job, repost: &Repost, receipt: Receipt, detail: String) -> Result<()> {
+        let mut with = With::finish(Finish::Done);
+        if receipt.id.is_some() && receipt.url.is_none() {
+            with.jobs.push(NewJob::locate(self.job_id(), repost, self.now()));
+        }
+        self.step(job, repost, Event::Confirmed(receipt), detail, with).await?;
+        Ok(())
     }
 
     fn guards(&self, repost: &Repost, passage: &Passage, now: DateTime<Utc>) -> Vec<Guard> {
@@ -291,7 +299,7 @@ impl Worker {
             Ok(Finding::Published(receipt)) => {
                 let detail =
                     format!("found: {}", receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or("its upload"));
-                self.step(job, repost, Event::Confirmed(receipt), detail, With::finish(Finish::Done)).await?;
+                self.confirmed(job, repost, receipt, detail).await?;
                 return Ok(Turn::Over);
             }
             Ok(Finding::Absent) if now >= after(last, settle) => {

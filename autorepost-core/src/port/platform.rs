@@ -107,6 +107,12 @@ pub trait Destination: Send + Sync {
         since: DateTime<Utc>,
         taken: &[String],
     ) -> Result<Finding>;
+
+    /// The public address of what was published as `id`, where [`commit`](Destination::commit) cannot tell it; `Ok(None)`
+    /// where there is no such address.
+    async fn locate(&self, _: &Publication<'_>, _id: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// The times on which reconciling rests.
