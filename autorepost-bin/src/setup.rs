@@ -168,6 +168,7 @@ impl Wiring {
             events,
             connections: database.connections(),
             rules: database.rules(),
+            brakes: database.brakes(),
             posts: database.posts(),
             reposts: database.reposts(),
             jobs: database.jobs(),

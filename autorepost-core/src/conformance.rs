@@ -31,7 +31,7 @@ use crate::{
     media::{Media, MediaKey},
     memory::MemoryMedia,
     policy::after,
-    port::{Admission, After, ConnectionStore, JobQueue, NewPost, PostStore, RepostStore, RuleStore, Step},
+    port::{Admission, After, BrakeStore, ConnectionStore, JobQueue, NewPost, PostStore, RepostStore, RuleStore, Step},
     post::{Cursor, FoundPost, Post, PostKind},
     repost::{Entry, Repost, RepostKey},
     rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec, RuleState},
@@ -53,8 +53,21 @@ pub struct Stores {
     pub posts: Arc<dyn PostStore>,
     /// The repost store.
     pub reposts: Arc<dyn RepostStore>,
+    /// The brakes.
+    pub brakes: Arc<dyn BrakeStore>,
     /// The job queue.
     pub jobs: Arc<dyn JobQueue>,
+    /// The time by which the job queue goes.
+    pub time: Arc<dyn Time>,
+}
+
+/// The time of a store, for cases to wait on: moved by hand, or really waited for.
+pub trait Time: Send + Sync {
+    /// The store's present time, as near as its user can tell.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Lets this much time pass.
+    fn pass(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 /// Names a test for each case of the stores and the job queue. `$run` takes a `fn(Stores) -> Case`, makes fresh stores,
@@ -75,6 +88,9 @@ macro_rules! store_conformance {
             a_step_ends_its_job_before_the_next_is_written,
             a_step_extends_its_lease,
             a_guard_that_does_not_hold_stops_the_step,
+            a_brake_stops_its_scope_until_it_is_released,
+            a_brake_and_a_commit_at_once_have_an_order,
+            a_step_by_a_wrong_clock_is_refused,
             of_two_steps_at_once_one_wins,
             steps_at_once_never_exceed_a_cap,
             published_ids_are_the_accounts_own,
@@ -286,7 +302,7 @@ impl Scene {
         stores.rules.insert(&rule).await.unwrap();
         let sync = NewJob::sync(JobId::new(start(), unique()), &source, start());
         stores.jobs.enqueue(&[sync]).await.unwrap();
-        let sync = claim(&stores, JobKind::TiktokSync, start()).await;
+        let sync = claim(&stores, JobKind::TiktokSync).await;
         let mut scene = Self {
             repost: repost(&post(&source, "first"), &rule, &destination),
             stores,
@@ -322,10 +338,20 @@ impl Scene {
 }
 
 /// Claims the one due job of a kind.
-pub(crate) async fn claim(stores: &Stores, kind: JobKind, now: DateTime<Utc>) -> Job {
-    let mut jobs = stores.jobs.claim(&[kind], 1, now, Duration::from_secs(60)).await.unwrap();
+pub(crate) async fn claim(stores: &Stores, kind: JobKind) -> Job {
+    claim_for(stores, kind, Duration::from_secs(600)).await
+}
+
+/// Claims the one due job of a kind, for so long.
+pub(crate) async fn claim_for(stores: &Stores, kind: JobKind, lease: Duration) -> Job {
+    let mut jobs = stores.jobs.claim(&[kind], 1, lease).await.unwrap();
     assert_eq!(jobs.len(), 1, "no {kind} is due");
     jobs.remove(0)
+}
+
+/// Whether two times are the same but for the time that a real store takes, and the difference of two clocks of one machine.
+pub(crate) fn near(one: Option<DateTime<Utc>>, other: DateTime<Utc>) -> bool {
+    one.is_some_and(|one| (one - other).abs() < chrono::TimeDelta::seconds(20))
 }
 
 /// A step that moves a repost by one event and keeps its job.

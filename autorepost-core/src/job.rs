@@ -19,6 +19,8 @@ use crate::{
 pub enum JobKind {
     /// Reads a source account and admits what is new. One for each source connection, for ever.
     TiktokSync,
+    /// Compares what a source lists with what was admitted. One for each source connection, for ever.
+    SourceAudit,
     /// Fetches a post's media, checks it and renders the caption.
     RepostPrep,
     /// Publishes one repost.
@@ -33,13 +35,21 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::TiktokSync, Self::RepostPrep, Self::RepostPublish, Self::RepostLocate, Self::TokenRefresh, Self::Upkeep];
+    pub const ALL: [Self; 7] = [
+        Self::TiktokSync,
+        Self::SourceAudit,
+        Self::RepostPrep,
+        Self::RepostPublish,
+        Self::RepostLocate,
+        Self::TokenRefresh,
+        Self::Upkeep,
+    ];
 
     /// The stable snake-case name: used in storage, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TiktokSync => "tiktok_sync",
+            Self::SourceAudit => "source_audit",
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
@@ -56,6 +66,7 @@ impl JobKind {
             Self::RepostPrep => 20,
             Self::TiktokSync => 30,
             Self::RepostLocate => 35,
+            Self::SourceAudit => 38,
             Self::Upkeep => 40,
         }
     }
@@ -130,6 +141,12 @@ impl NewJob {
         Self::of_connection(id, JobKind::TiktokSync, "sync", connection, run_at)
     }
 
+    /// The job that audits a source connection: in the lane of its sync, so that the two never run at once.
+    pub fn audit(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
+        let lane = sync_key(connection.id);
+        Self { lane, ..Self::of_connection(id, JobKind::SourceAudit, "audit", connection, run_at) }
+    }
+
     /// The job that keeps a connection's credential alive.
     pub fn refresh(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
         Self::of_connection(id, JobKind::TokenRefresh, "refresh", connection, run_at)
@@ -149,11 +166,12 @@ impl NewJob {
         }
     }
 
-    /// Every job that a connection must have, for ever: reading for a source, and keeping its credential alive.
+    /// Every job that a connection must have, for ever: reading and auditing for a source, and keeping its credential alive.
     pub fn perpetual(connection: &Connection, run_at: DateTime<Utc>, mut id: impl FnMut() -> JobId) -> Vec<Self> {
         let mut jobs = vec![Self::refresh(id(), connection, run_at)];
         if connection.platform == Platform::TikTok {
             jobs.push(Self::sync(id(), connection, run_at));
+            jobs.push(Self::audit(id(), connection, run_at));
         }
         jobs
     }

@@ -11,10 +11,7 @@ mod stores;
 use std::{
     collections::BTreeMap,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -26,6 +23,7 @@ pub use platform::{COMMIT_DEADLINE, Fault, MemoryAuthorizer, MemoryDestination, 
 
 use crate::{
     Error, Platform, Result,
+    brake::{Brake, Scope},
     connection::Connection,
     id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
     job::{Finish, Job, JobState, Lease, NewJob},
@@ -40,16 +38,18 @@ use crate::{
 ///
 /// Every method is one atomic unit. Nothing iterates in an order that differs between runs, so a test that is seeded
 /// replays exactly.
-#[derive(Default)]
 pub struct Memory {
+    clock: Arc<dyn Clock>,
     world: Mutex<World>,
-    stepping: AtomicBool,
 }
 
 #[derive(Default)]
 struct World {
+    /// The store's own time, as of the present unit.
+    now: DateTime<Utc>,
     connections: BTreeMap<ConnectionId, Connection>,
     rules: BTreeMap<RuleId, Rule>,
+    brakes: BTreeMap<Scope, Brake>,
     posts: BTreeMap<PostId, Post>,
     cursors: BTreeMap<(TenantId, ConnectionId), Cursor>,
     reposts: BTreeMap<RepostId, Repost>,
@@ -59,20 +59,34 @@ struct World {
 }
 
 impl Memory {
-    /// An empty database.
-    pub fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
-    /// Makes every method yield once before and once after its effect, so that an executor can drop its caller at either
-    /// point: a crash before the effect, and one after it.
-    pub fn step_by_step(&self, on: bool) {
-        self.stepping.store(on, Ordering::Relaxed);
+    /// An empty database whose own clock is this one.
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { clock, world: Mutex::default() })
     }
 
     /// Every job, for tests to look at.
     pub fn jobs(&self) -> Vec<Job> {
         self.lock().jobs.values().cloned().collect()
+    }
+
+    /// Every rule, for tests to look at.
+    pub fn all_rules(&self) -> Vec<Rule> {
+        self.lock().rules.values().cloned().collect()
+    }
+
+    /// Every connection, for tests to look at.
+    pub fn all_connections(&self) -> Vec<Connection> {
+        self.lock().connections.values().cloned().collect()
+    }
+
+    /// Every brake that is on, for tests to look at.
+    pub fn all_brakes(&self) -> Vec<Brake> {
+        self.lock().brakes.values().cloned().collect()
+    }
+
+    /// Every post, for tests to look at.
+    pub fn posts(&self) -> Vec<Post> {
+        self.lock().posts.values().cloned().collect()
     }
 
     /// Every repost, for tests to look at.
@@ -84,18 +98,12 @@ impl Memory {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one atomic unit, with a point at which to crash on either side.
-    async fn unit<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
-        self.pause().await;
-        let result = work(&mut self.lock());
-        self.pause().await;
-        result
-    }
-
-    async fn pause(&self) {
-        if self.stepping.load(Ordering::Relaxed) {
-            Yield(false).await;
-        }
+    /// Runs one atomic unit.
+    fn unit<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        let now = self.clock.now();
+        let mut world = self.lock();
+        world.now = now;
+        work(&mut world)
     }
 }
 
@@ -127,7 +135,8 @@ impl World {
     }
 
     /// Lets go of a job whose lease was checked.
-    fn let_go(&mut self, id: JobId, finish: &Finish, now: DateTime<Utc>) {
+    fn let_go(&mut self, id: JobId, finish: &Finish) {
+        let now = self.now;
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.leased_until = None;
         match finish {
@@ -175,9 +184,9 @@ impl Bench {
     /// Wires in-memory ports with a source on TikTok and a destination on each other platform. The same seed gives the
     /// same run.
     pub fn new(seed: u64, now: DateTime<Utc>) -> Self {
-        let memory = Memory::new();
-        let media = Arc::new(MemoryMedia::default());
         let clock = Arc::new(ManualClock::new(now));
+        let memory = Memory::new(clock.clone());
+        let media = Arc::new(MemoryMedia::default());
         let events = Arc::new(MemoryEvents::default());
         let source = Arc::new(MemorySource::new(Platform::TikTok));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
@@ -201,6 +210,7 @@ impl Bench {
             events: events.clone(),
             connections: memory.clone(),
             rules: memory.clone(),
+            brakes: memory.clone(),
             posts: memory.clone(),
             reposts: memory.clone(),
             jobs: memory.clone(),

@@ -2,12 +2,14 @@
 //!
 //! The command line and the HTTP interface are thin shells around this.
 
+mod brake;
 mod explain;
 mod plan;
 mod repost;
 
 use std::collections::BTreeSet;
 
+pub use brake::Resealed;
 pub use explain::{Explanation, Next, Story, Untouched};
 pub use plan::{Forecast, Planned, PlannedRepost};
 pub use repost::{Asked, Destinations, Settled};
@@ -43,6 +45,11 @@ impl<'a> Operator<'a> {
     /// A person who acts for a tenant; the name is shown in journals.
     pub fn new(ports: &'a Ports, tenant: TenantId, name: impl Into<String>) -> Self {
         Self { ports, tenant, name: name.into() }
+    }
+
+    /// The ports that are acted through.
+    pub fn ports(&self) -> &Ports {
+        self.ports
     }
 
     /// The tenant.
@@ -97,7 +104,7 @@ impl<'a> Operator<'a> {
         let connection = ports.connections.connect(&connection, &jobs).await?;
         let waiting = jobs.iter().map(|job| job.key.clone());
         let lane = publish_lane(tenant, platform, &connection.account);
-        ports.jobs.hasten(&waiting.chain([lane]).collect::<Vec<_>>(), now).await?;
+        ports.jobs.hasten(&waiting.chain([lane]).collect::<Vec<_>>()).await?;
         ports.wake.wake();
         Ok(connection)
     }
@@ -164,7 +171,7 @@ impl<'a> Operator<'a> {
             version: 0,
         };
         self.ports.rules.insert(&rule).await?;
-        self.ports.jobs.hasten(&[sync_key(source)], now).await?;
+        self.ports.jobs.hasten(&[sync_key(source)]).await?;
         self.ports.wake.wake();
         Ok(rule)
     }
@@ -244,7 +251,7 @@ impl<'a> Operator<'a> {
         let query = RepostQuery { states, limit: ROWS_MAX, ..RepostQuery::default() };
         let reposts = self.ports.reposts.list(self.tenant, &query).await?;
         let keys: Vec<_> = reposts.iter().filter(|one| one.rule == rule.id).map(|one| one.job_key()).collect();
-        self.ports.jobs.hasten(&keys, self.ports.clock.now()).await?;
+        self.ports.jobs.hasten(&keys).await?;
         self.ports.wake.wake();
         Ok(())
     }
@@ -255,7 +262,7 @@ impl<'a> Operator<'a> {
         sources.retain(|one| self.ports.sources.contains_key(&one.platform));
         sources.retain(|one| source.is_none_or(|id| id == one.id));
         let keys: Vec<_> = sources.iter().map(|one| sync_key(one.id)).collect();
-        self.ports.jobs.hasten(&keys, self.ports.clock.now()).await?;
+        self.ports.jobs.hasten(&keys).await?;
         self.ports.wake.wake();
         Ok(sources)
     }

@@ -25,6 +25,12 @@ pub struct Policy {
     pub sync_overlap: Duration,
     /// Pages that one sync reads; a longer walk goes on in the next.
     pub sync_pages_max: u32,
+    /// Time between two audits of a source.
+    pub audit_every: Duration,
+    /// How far back an audit looks.
+    pub audit_span: Duration,
+    /// Pages that one audit reads at most.
+    pub audit_pages_max: u32,
     /// How long a newer post waits for an older one of the same account that is still on its way.
     pub order_wait_max: Duration,
     /// Time between two questions about a commit in doubt, at first.
@@ -35,6 +41,15 @@ pub struct Policy {
     pub doubt_max: Duration,
     /// A commit is not sent when this much time has passed since its intent was stored: the process was stopped.
     pub commit_start_max: Duration,
+    /// How far a worker's time may be off the database's when a commit is sent, or one is believed to be absent.
+    pub clock_off_max: Duration,
+    /// Posts that go to one destination account within an hour at most, whatever its rules allow.
+    pub hourly_max: u32,
+    /// More posts than this to one account within [`anomaly_window`](Self::anomaly_window) are no creator's doing: the
+    /// account is held until a person looks.
+    pub anomaly_max: u32,
+    /// See [`anomaly_max`](Self::anomaly_max).
+    pub anomaly_window: Duration,
     /// How long a repost waits for a brake or a reconnection before it looks again by itself.
     pub hold: Duration,
     /// Time between two upkeep runs.
@@ -63,11 +78,18 @@ impl Default for Policy {
             sync_max: Duration::from_secs(10 * MINUTE),
             sync_overlap: Duration::from_secs(2 * DAY),
             sync_pages_max: 40,
+            audit_every: Duration::from_secs(6 * HOUR),
+            audit_span: Duration::from_secs(30 * DAY),
+            audit_pages_max: 100,
             order_wait_max: Duration::from_secs(10 * MINUTE),
             find_every: Duration::from_secs(15),
             commits_max: 5,
             doubt_max: Duration::from_secs(DAY),
             commit_start_max: Duration::from_secs(5),
+            clock_off_max: Duration::from_secs(5),
+            hourly_max: 25,
+            anomaly_max: 15,
+            anomaly_window: Duration::from_secs(10 * MINUTE),
             hold: Duration::from_secs(5 * MINUTE),
             upkeep_every: Duration::from_secs(5 * MINUTE),
             finished_jobs_kept: Duration::from_secs(7 * DAY),
@@ -91,6 +113,9 @@ impl Policy {
             find_every: Duration::from_millis(200),
             doubt_max: Duration::from_secs(120),
             hold: Duration::from_millis(500),
+            audit_every: Duration::from_secs(30),
+            hourly_max: 100_000,
+            anomaly_max: 100_000,
             upkeep_every: Duration::from_secs(2),
             ..Self::default()
         }

@@ -16,8 +16,8 @@ pub use platform::{
     Timing,
 };
 pub use store::{
-    Admission, After, ConnectionStore, Guard, JobQueue, JobStats, NewPost, PostQuery, PostStore, RepostQuery,
-    RepostStore, RuleStore, Step,
+    Admission, After, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, NewPost, PostQuery, PostStore,
+    RepostQuery, RepostStore, RuleStore, Step,
 };
 
 use crate::{Error, Platform, Result, error::ErrorKind, seal::KeyRing};
@@ -41,6 +41,8 @@ pub struct Ports {
     pub connections: Arc<dyn ConnectionStore>,
     /// Keeps rules.
     pub rules: Arc<dyn RuleStore>,
+    /// Keeps brakes.
+    pub brakes: Arc<dyn BrakeStore>,
     /// Keeps posts.
     pub posts: Arc<dyn PostStore>,
     /// Keeps reposts.

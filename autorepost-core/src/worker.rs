@@ -4,14 +4,16 @@
 //! [`run`](Worker::run) on whatever executor it likes, calls [`heartbeat`](Worker::heartbeat) for the running ones more
 //! often than the lease lasts, and drops the future of a job whose lease is lost.
 
-use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     ErrorKind, Result,
     error::{Error, Retry},
     id::JobId,
     job::{Finish, Job, JobKind, Lease},
-    policy::{Policy, after},
+    policy::{Policy, after, before},
     port::{EntropyExt, Ports, Signal},
 };
 
@@ -20,6 +22,8 @@ pub struct Worker {
     pub(crate) ports: Ports,
     pub(crate) policy: Policy,
     pub(crate) name: String,
+    /// How far this machine's clock is behind the database's, in microseconds, as of the last claim.
+    behind_us: AtomicI64,
 }
 
 /// How a pipeline ends.
@@ -33,7 +37,7 @@ pub(crate) enum End {
 impl Worker {
     /// Makes a worker. The name is shown in journals; it must differ between processes and their restarts.
     pub fn new(ports: Ports, policy: Policy, name: impl Into<String>) -> Self {
-        Self { ports, policy, name: name.into() }
+        Self { ports, policy, name: name.into(), behind_us: AtomicI64::new(0) }
     }
 
     /// The ports that it works with.
@@ -46,14 +50,31 @@ impl Worker {
         &self.policy
     }
 
-    /// Claims at most `max` due jobs of these kinds.
+    /// Claims at most `max` due jobs of these kinds, and sets the worker's time by the database's: what several machines
+    /// decide by the clock, they decide by one clock.
     pub async fn claim(&self, kinds: &[JobKind], max: u32) -> Result<Vec<Job>> {
-        self.ports.jobs.claim(kinds, max, self.now(), self.policy.lease).await
+        let jobs = self.ports.jobs.claim(kinds, max, self.policy.lease).await?;
+        if let Some(until) = jobs.first().and_then(|job| job.leased_until) {
+            let behind = before(until, self.policy.lease) - self.ports.clock.now();
+            self.set_behind(behind);
+        }
+        Ok(jobs)
+    }
+
+    fn set_behind(&self, behind: TimeDelta) {
+        let off_max = self.policy.clock_off_max.as_micros();
+        let us = behind.num_microseconds().unwrap_or(0);
+        let last = self.behind_us.swap(us, Ordering::Relaxed);
+        if u128::from(us.unsigned_abs()) > off_max && u128::from((us - last).unsigned_abs()) > off_max {
+            let secs = us as f64 / 1e6;
+            let text = format!("this machine's clock is {secs:+.0} s off the database's: let it be set by NTP");
+            self.ports.events.emit(&Signal::Alarm { kind: JobKind::Upkeep, text: &text });
+        }
     }
 
     /// Extends the leases of running jobs, and answers with those that are lost: their futures must be dropped.
     pub async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
-        self.ports.jobs.heartbeat(leases, after(self.now(), self.policy.lease)).await
+        self.ports.jobs.heartbeat(leases, self.policy.lease).await
     }
 
     /// Runs a claimed job to the point where it is let go of. Whatever goes wrong is written down and told to the
@@ -62,6 +83,7 @@ impl Worker {
         let started = self.now();
         let result = match job.new.kind {
             JobKind::TiktokSync => self.sync(&job).await,
+            JobKind::SourceAudit => self.audit(&job).await,
             JobKind::RepostPrep => self.prep(&job).await,
             JobKind::RepostPublish => self.publish(&job).await,
             JobKind::RepostLocate => self.locate(&job).await,
@@ -81,7 +103,7 @@ impl Worker {
     }
 
     async fn let_go(&self, job: &Job, finish: Finish) -> (&'static str, Option<String>) {
-        match self.ports.jobs.finish(job.lease(), &finish, self.now()).await {
+        match self.ports.jobs.finish(job.lease(), &finish).await {
             // When even this fails the lease ends by itself, and the job is due again.
             Err(error) => ("lost", Some(error.to_string())),
             Ok(()) => match finish {
@@ -103,8 +125,9 @@ impl Worker {
         Finish::Again { run_at: after(self.now(), wait), attempts, note: Some(error.to_string()) }
     }
 
+    /// The time by the database's clock, as near as the last claim told it.
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.ports.clock.now()
+        self.ports.clock.now() + TimeDelta::microseconds(self.behind_us.load(Ordering::Relaxed))
     }
 
     pub(crate) fn job_id(&self) -> JobId {

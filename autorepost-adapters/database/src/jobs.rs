@@ -7,7 +7,6 @@ use autorepost_core::{
     Error, ErrorKind, Result,
     id::JobId,
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
-    policy::after,
     port::{JobQueue, JobStats},
 };
 use chrono::{DateTime, Utc};
@@ -75,13 +74,15 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, jobs: &[NewJob]) -> Resu
 }
 
 /// Lets go of a job whose lease is held by this transaction.
-pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish) -> Result<()> {
     let op = "finish job";
+    let now = sql::now(tx);
     match finish {
         Finish::Done => {
-            let update =
-                "UPDATE jobs SET state = 'done', leased_until = NULL, finished_at = $1, note = NULL WHERE id = $2";
-            sql::run(tx, op, update, [sql::time(now), sql::id(job)]).await?;
+            let update = format!(
+                "UPDATE jobs SET state = 'done', leased_until = NULL, finished_at = {now}, note = NULL WHERE id = $1"
+            );
+            sql::run(tx, op, update, [sql::id(job)]).await?;
         }
         Finish::Again { run_at, attempts, note } => {
             let update = "UPDATE jobs SET state = 'queued', leased_until = NULL, run_at = $1, attempts = $2, note = $3
@@ -90,41 +91,39 @@ pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish
             sql::run(tx, op, update, values).await?;
         }
         Finish::Dead { note } => {
-            let update =
-                "UPDATE jobs SET state = 'dead', leased_until = NULL, finished_at = $1, note = $2 WHERE id = $3";
-            sql::run(tx, op, update, [sql::time(now), note.clone().into(), sql::id(job)]).await?;
+            let update = format!(
+                "UPDATE jobs SET state = 'dead', leased_until = NULL, finished_at = {now}, note = $1 WHERE id = $2"
+            );
+            sql::run(tx, op, update, [note.clone().into(), sql::id(job)]).await?;
         }
     }
     Ok(())
 }
 
 impl Database {
-    async fn try_claim(
-        &self,
-        kinds: &[JobKind],
-        max: u32,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<Vec<Job>> {
+    async fn try_claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
         let op = "claim jobs";
         let tx = self.begin(op).await?;
-        let expire = "UPDATE jobs SET state = 'queued', attempts = attempts + 1, leased_until = NULL
-            WHERE state = 'running' AND leased_until <= $1";
-        sql::run(&tx, op, expire, [sql::time(now)]).await?;
+        let now = sql::now(&tx);
+        let expire = format!(
+            "UPDATE jobs SET state = 'queued', attempts = attempts + 1, leased_until = NULL
+            WHERE state = 'running' AND leased_until <= {now}"
+        );
+        sql::run(&tx, op, expire, []).await?;
 
         let skip_locked = if sql::is_postgres(&tx) { " FOR UPDATE SKIP LOCKED" } else { "" };
-        let places = sql::places(3, kinds.len());
+        let places = sql::places(2, kinds.len());
         // The first due job of every lane in which nothing runs.
         let pick = format!(
             "SELECT id FROM jobs WHERE state = 'queued' AND id IN (
                 SELECT id FROM (
                     SELECT id, priority, order_at,
                         ROW_NUMBER() OVER (PARTITION BY lane ORDER BY priority, order_at, id) AS place
-                    FROM jobs q WHERE q.state = 'queued' AND q.run_at <= $1 AND q.kind IN ({places})
+                    FROM jobs q WHERE q.state = 'queued' AND q.run_at <= {now} AND q.kind IN ({places})
                         AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.lane = q.lane AND r.state = 'running')
-                ) firsts WHERE place = 1 ORDER BY priority, order_at, id LIMIT $2){skip_locked}"
+                ) firsts WHERE place = 1 ORDER BY priority, order_at, id LIMIT $1){skip_locked}"
         );
-        let mut values = vec![sql::time(now), sql::number(max)];
+        let mut values = vec![sql::number(max)];
         values.extend(kinds.iter().map(|kind| Value::from(kind.as_str())));
         let mut ids: Vec<Value> = Vec::new();
         for row in sql::all(&tx, op, pick, values).await? {
@@ -135,9 +134,10 @@ impl Database {
             return Ok(Vec::new());
         }
         let places = sql::places(2, ids.len());
-        let take =
-            format!("UPDATE jobs SET state = 'running', epoch = epoch + 1, leased_until = $1 WHERE id IN ({places})");
-        let mut values = vec![sql::time(until)];
+        let take = format!(
+            "UPDATE jobs SET state = 'running', epoch = epoch + 1, leased_until = {now} + $1 WHERE id IN ({places})"
+        );
+        let mut values = vec![sql::span(lease)];
         values.extend(ids.iter().cloned());
         sql::run(&tx, op, take, values).await?;
         let places = sql::places(1, ids.len());
@@ -157,14 +157,14 @@ impl JobQueue for Database {
         sql::commit(tx, op).await
     }
 
-    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>> {
+    async fn claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
         if kinds.is_empty() || max == 0 {
             return Ok(Vec::new());
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.try_claim(kinds, max, now, after(now, lease)).await {
+            match self.try_claim(kinds, max, lease).await {
                 // Another worker took a job of the same lane in this moment, or stood in the way.
                 Err(error)
                     if tries < CLAIM_TRIES_MAX
@@ -174,30 +174,36 @@ impl JobQueue for Database {
         }
     }
 
-    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>> {
-        let update = "UPDATE jobs SET leased_until = $1 WHERE id = $2 AND epoch = $3 AND state = 'running'";
+    async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
+        let update = format!(
+            "UPDATE jobs SET leased_until = {} + $1 WHERE id = $2 AND epoch = $3 AND state = 'running'",
+            sql::now(&self.db)
+        );
         let mut lost = Vec::new();
-        for lease in leases {
-            let values = [sql::time(until), sql::id(lease.job), sql::number(lease.epoch)];
-            if sql::run(&self.db, "heartbeat", update, values).await? == 0 {
-                lost.push(*lease);
+        for held in leases {
+            let values = [sql::span(lease), sql::id(held.job), sql::number(held.epoch)];
+            if sql::run(&self.db, "heartbeat", update.as_str(), values).await? == 0 {
+                lost.push(*held);
             }
         }
         Ok(lost)
     }
 
-    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
+    async fn finish(&self, lease: Lease, finish: &Finish) -> Result<()> {
         let op = "finish job";
         let tx = self.begin(op).await?;
         sql::hold(&tx, op, lease).await?;
-        let_go(&tx, lease.job, finish, now).await?;
+        let_go(&tx, lease.job, finish).await?;
         sql::commit(tx, op).await
     }
 
-    async fn hasten(&self, keys_or_lanes: &[String], now: DateTime<Utc>) -> Result<()> {
-        let update = "UPDATE jobs SET run_at = $1 WHERE state = 'queued' AND run_at > $1 AND (key = $2 OR lane = $2)";
+    async fn hasten(&self, keys_or_lanes: &[String]) -> Result<()> {
+        let now = sql::now(&self.db);
+        let update = format!(
+            "UPDATE jobs SET run_at = {now} WHERE state = 'queued' AND run_at > {now} AND (key = $1 OR lane = $1)"
+        );
         for name in keys_or_lanes {
-            sql::run(&self.db, "hasten jobs", update, [sql::time(now), name.clone().into()]).await?;
+            sql::run(&self.db, "hasten jobs", update.as_str(), [name.clone().into()]).await?;
         }
         Ok(())
     }
@@ -241,18 +247,24 @@ impl JobQueue for Database {
         sql::all(&self.db, OP_READ, query, [sql::number(limit)]).await?.iter().map(row).collect()
     }
 
-    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool> {
-        let update = "UPDATE jobs SET state = 'queued', attempts = 0, run_at = $1, finished_at = NULL
-            WHERE id = $2 AND state = 'dead'";
-        match sql::run(&self.db, "replay job", update, [sql::time(now), sql::id(job)]).await {
+    async fn replay(&self, job: JobId) -> Result<bool> {
+        let update = format!(
+            "UPDATE jobs SET state = 'queued', attempts = 0, run_at = {}, finished_at = NULL
+            WHERE id = $1 AND state = 'dead'",
+            sql::now(&self.db)
+        );
+        match sql::run(&self.db, "replay job", update, [sql::id(job)]).await {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
             other => Ok(other? > 0),
         }
     }
 
-    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
-        let delete = "DELETE FROM jobs WHERE id IN (
-            SELECT id FROM jobs WHERE state = 'done' AND finished_at < $1 ORDER BY finished_at LIMIT $2)";
-        sql::run(&self.db, "prune jobs", delete, [sql::time(before), sql::number(limit)]).await
+    async fn prune(&self, age: Duration, limit: u32) -> Result<u64> {
+        let delete = format!(
+            "DELETE FROM jobs WHERE id IN (
+            SELECT id FROM jobs WHERE state = 'done' AND finished_at < {} - $1 ORDER BY finished_at LIMIT $2)",
+            sql::now(&self.db)
+        );
+        sql::run(&self.db, "prune jobs", delete, [sql::span(age), sql::number(limit)]).await
     }
 }

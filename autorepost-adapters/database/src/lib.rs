@@ -4,6 +4,7 @@
 //! database itself: unique keys, one running job for a lane, and versions and epochs that are compared where they are
 //! written.
 
+mod brakes;
 mod connections;
 mod jobs;
 mod migration;
@@ -16,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use autorepost_core::{
     Error, ErrorKind, Result,
-    port::{ConnectionStore, JobQueue, PostStore, RepostStore, RuleStore},
+    port::{BrakeStore, ConnectionStore, JobQueue, PostStore, RepostStore, RuleStore},
 };
 use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend};
 use sea_orm_migration::MigratorTrait;
@@ -154,6 +155,11 @@ impl Database {
 
     /// The rule store.
     pub fn rules(&self) -> Arc<dyn RuleStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The brakes.
+    pub fn brakes(&self) -> Arc<dyn BrakeStore> {
         Arc::new(self.clone())
     }
 

@@ -10,7 +10,7 @@ pub(crate) struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Begin)]
+        vec![Box::new(Begin), Box::new(Brakes)]
     }
 }
 
@@ -70,6 +70,24 @@ impl MigrationTrait for Begin {
         for sql in BEGIN {
             manager.get_connection().execute_unprepared(sql).await?;
         }
+        Ok(())
+    }
+}
+
+/// What stops all publishing of a tenant, or of everybody.
+struct Brakes;
+
+impl MigrationName for Brakes {
+    fn name(&self) -> &str {
+        "m0002_brakes"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Brakes {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let create = "CREATE TABLE IF NOT EXISTS brakes (scope TEXT PRIMARY KEY, doc TEXT NOT NULL)";
+        manager.get_connection().execute_unprepared(create).await?;
         Ok(())
     }
 }

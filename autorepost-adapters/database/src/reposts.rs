@@ -13,7 +13,7 @@ use autorepost_core::{
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 
-use crate::{Database, jobs, sql};
+use crate::{Database, brakes, jobs, sql};
 
 const OP_READ: &str = "read repost";
 const OP_STEP: &str = "move repost";
@@ -88,7 +88,20 @@ async fn check(tx: &DatabaseTransaction, guard: &Guard, repost: &Repost) -> Resu
             }
             Err(Error::conflict(op, "the connection cannot be used any more"))
         }
-        Guard::CommitsBelow { platform, account, since, max } => {
+        Guard::NoBrake => match brakes::held(tx, repost.tenant).await? {
+            Some(brake) => Err(Error::conflict(op, format!("publishing is stopped: {}", brake.reason))),
+            None => Ok(()),
+        },
+        Guard::Clock { at, off_max } => {
+            let query = format!("SELECT ABS({} - $1) AS off", sql::clock(tx));
+            let row = sql::one(tx, op, query, [sql::time(*at)]).await?;
+            let off = row.map_or(Ok(i64::MAX), |row| sql::integer(&row, op, "off"))?;
+            if u128::from(off.unsigned_abs()) <= off_max.as_micros() {
+                return Ok(());
+            }
+            Err(Error::conflict(op, "this machine's clock differs from the database's"))
+        }
+        Guard::CommitsBelow { code, platform, account, since, max } => {
             if sql::is_postgres(tx) {
                 // Two steps that count at once would not see one another: they queue up here.
                 let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
@@ -109,8 +122,8 @@ async fn check(tx: &DatabaseTransaction, guard: &Guard, repost: &Repost) -> Resu
             if others < i64::from(*max) {
                 return Ok(());
             }
-            let text = format!("{max} posts went to this account within the hour");
-            Err(Error::conflict(op, text).code(Guard::COMMITS_BELOW))
+            let text = format!("{max} posts went to this account since {}", since.format("%H:%M:%S UTC"));
+            Err(Error::conflict(op, text).code(*code))
         }
     }
 }
@@ -166,12 +179,12 @@ impl RepostStore for Database {
             write_entry(&tx, stored.id, entry).await?;
         }
         match (step.lease, &step.after) {
-            (Some(lease), After::KeepUntil(until)) => {
-                let extend = "UPDATE jobs SET leased_until = $1 WHERE id = $2";
-                sql::run(&tx, OP_STEP, extend, [sql::time(*until), sql::id(lease.job)]).await?;
+            (Some(lease), After::KeepFor(span)) => {
+                let extend = format!("UPDATE jobs SET leased_until = {} + $1 WHERE id = $2", sql::now(&tx));
+                sql::run(&tx, OP_STEP, extend, [sql::span(*span), sql::id(lease.job)]).await?;
             }
             (Some(lease), After::Finish(finish)) => {
-                jobs::let_go(&tx, lease.job, finish, stored.updated_at).await?;
+                jobs::let_go(&tx, lease.job, finish).await?;
             }
             _ => {}
         }

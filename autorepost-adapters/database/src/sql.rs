@@ -1,5 +1,7 @@
 //! Queries, transactions, and the one place where a driver's error becomes ours.
 
+use std::time::Duration;
+
 use autorepost_core::{Error, ErrorKind, Result, Retry, job::Lease};
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -67,6 +69,23 @@ pub(crate) fn is_postgres(conn: &impl ConnectionTrait) -> bool {
     conn.get_database_backend() == DbBackend::Postgres
 }
 
+/// The database's own time in microseconds since 1970: on Postgres that of the transaction's start, on SQLite in whole
+/// milliseconds.
+pub(crate) fn now(conn: &impl ConnectionTrait) -> &'static str {
+    match is_postgres(conn) {
+        true => "CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS BIGINT)",
+        false => "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)",
+    }
+}
+
+/// The database's own time in this very moment.
+pub(crate) fn clock(conn: &impl ConnectionTrait) -> &'static str {
+    match is_postgres(conn) {
+        true => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        false => now(conn),
+    }
+}
+
 /// What locks the rows of a SELECT against a concurrent change; SQLite's writer has them all.
 pub(crate) fn for_share(conn: &impl ConnectionTrait) -> &'static str {
     if is_postgres(conn) { " FOR SHARE" } else { "" }
@@ -97,6 +116,11 @@ pub(crate) fn number(value: impl TryInto<i64>) -> Value {
 /// A time in whole microseconds since 1970: exact on both databases, and in order.
 pub(crate) fn time(at: DateTime<Utc>) -> Value {
     at.timestamp_micros().into()
+}
+
+/// A span of time in microseconds.
+pub(crate) fn span(span: Duration) -> Value {
+    number(span.as_micros())
 }
 
 pub(crate) fn time_or_null(at: Option<DateTime<Utc>>) -> Value {

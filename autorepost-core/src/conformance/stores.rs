@@ -1,18 +1,25 @@
 //! Cases of the connection, rule, post and repost stores.
 
+use std::{pin::Pin, time::Duration};
+
 use super::{
-    Scene, Stores, all_at_once, claim, connection, job, later, media, post, receipt, repost, rule, start, step, tenant,
-    to_processing,
+    Scene, Stores, all_at_once, claim, claim_for, connection, job, later, media, near, post, receipt, repost, rule,
+    start, step, tenant, to_processing,
 };
 use crate::{
     ErrorKind, Platform,
+    brake::{Brake, Scope},
     connection::{AccountId, Connection, ConnectionStatus},
     job::{Finish, JobKind, JobState, NewJob},
+    policy::{after, before},
     port::{Admission, After, Guard, NewPost, PostQuery, RepostQuery},
     post::Cursor,
     rule::{Rule, RuleState},
     state::Event,
 };
+
+/// A lease that a case lets end.
+const SHORT: Duration = Duration::from_millis(200);
 
 /// Connecting an account again renews its row and keeps id, creation time and pause.
 pub async fn a_connection_is_unique_by_account_and_renewed_in_place(stores: Stores) {
@@ -48,7 +55,7 @@ pub async fn a_connection_is_written_under_its_version_and_lease(stores: Stores)
     assert_eq!(written.version, read.version + 1);
     let error = stores.connections.update(&read, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    stores.jobs.finish(scene.sync.lease(), &Finish::Done, start()).await.unwrap();
+    stores.jobs.finish(scene.sync.lease(), &Finish::Done).await.unwrap();
     let error = stores.connections.update(&written, Some(scene.sync.lease())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost);
     assert_eq!(stores.connections.get(read.tenant, read.id).await.unwrap(), Some(written));
@@ -138,7 +145,7 @@ pub async fn an_admission_is_all_or_nothing_and_knows_what_it_knows(stores: Stor
     assert_eq!(stores.posts.get(source.tenant, fresh.id).await.unwrap().unwrap().media, Some(media()));
 
     // A worker that lost its lease admits nothing, moves no cursor and sets no media.
-    stores.jobs.finish(lease, &Finish::Done, start()).await.unwrap();
+    stores.jobs.finish(lease, &Finish::Done).await.unwrap();
     let third = post(source, "third");
     let posts = vec![NewPost { post: third.clone(), reposts: Vec::new() }];
     let late = Admission { posts, cursor: Cursor::default() };
@@ -186,8 +193,9 @@ pub async fn a_step_is_written_under_its_version(stores: Stores) {
 /// A worker whose job was claimed again writes nothing.
 pub async fn a_step_under_a_lost_lease_writes_nothing(stores: Stores) {
     let scene = Scene::set(stores.clone()).await;
-    let mine = claim(&stores, JobKind::RepostPrep, start()).await;
-    let theirs = claim(&stores, JobKind::RepostPrep, later(61)).await;
+    let mine = claim_for(&stores, JobKind::RepostPrep, SHORT).await;
+    stores.time.pass(SHORT).await;
+    let theirs = claim(&stores, JobKind::RepostPrep).await;
     assert_eq!((theirs.new.id, theirs.epoch), (mine.new.id, mine.epoch + 1));
     let late = step(&scene.repost, Event::PrepStarted, Some(&mine));
     let error = stores.reposts.step(&late).await.unwrap_err();
@@ -201,7 +209,7 @@ pub async fn a_step_under_a_lost_lease_writes_nothing(stores: Stores) {
 /// The job that makes a step ends before the jobs that it causes are written: they may share its key.
 pub async fn a_step_ends_its_job_before_the_next_is_written(stores: Stores) {
     let scene = Scene::set(stores.clone()).await;
-    let prep = claim(&stores, JobKind::RepostPrep, start()).await;
+    let prep = claim(&stores, JobKind::RepostPrep).await;
     let mut last = step(&scene.repost, Event::PrepStarted, Some(&prep));
     let publish = NewJob::publish(job(JobKind::RepostPublish, "", "").id, &scene.repost, start());
     last.after = After::Finish(Finish::Done);
@@ -214,12 +222,13 @@ pub async fn a_step_ends_its_job_before_the_next_is_written(stores: Stores) {
 /// A step can extend the lease that it is written under.
 pub async fn a_step_extends_its_lease(stores: Stores) {
     let scene = Scene::set(stores.clone()).await;
-    let prep = claim(&stores, JobKind::RepostPrep, start()).await;
+    let prep = claim(&stores, JobKind::RepostPrep).await;
     let mut kept = step(&scene.repost, Event::PrepStarted, Some(&prep));
-    kept.after = After::KeepUntil(later(500));
+    kept.after = After::KeepFor(Duration::from_secs(5000));
     stores.reposts.step(&kept).await.unwrap();
     let live = stores.jobs.find(&scene.repost.job_key()).await.unwrap().unwrap();
-    assert_eq!((live.state, live.leased_until), (JobState::Running, Some(later(500))));
+    assert_eq!(live.state, JobState::Running);
+    assert!(near(live.leased_until, after(stores.time.now(), Duration::from_secs(5000))), "{live:?}");
 }
 
 /// Each guard is looked at in the step's own transaction, and stops it whole.
@@ -252,6 +261,68 @@ pub async fn a_guard_that_does_not_hold_stops_the_step(stores: Stores) {
     stores.reposts.step(&guarded(&Guard::Rule { id, version: 2 })).await.unwrap();
 }
 
+/// A brake holds what it covers, and nothing else; the last word on a scope is the one that holds.
+pub async fn a_brake_stops_its_scope_until_it_is_released(stores: Stores) {
+    let scene = Scene::set(stores.clone()).await;
+    let (mine, other) = (scene.repost.tenant, tenant());
+    let brake = |scope, reason: &str| Brake { scope, reason: reason.into(), by: "case".into(), since: start() };
+    let mut guarded = step(&scene.repost, Event::PrepStarted, None);
+    guarded.guards = vec![Guard::NoBrake];
+    stores.brakes.engage(&brake(Scope::Tenant(other), "theirs")).await.unwrap();
+    assert!(stores.brakes.holding(mine).await.unwrap().is_empty());
+    for scope in [Scope::Everything, Scope::Tenant(mine)] {
+        stores.brakes.engage(&brake(scope, "first")).await.unwrap();
+        stores.brakes.engage(&brake(scope, "second")).await.unwrap();
+        assert_eq!(stores.brakes.holding(mine).await.unwrap(), [brake(scope, "second")]);
+        let error = stores.reposts.step(&guarded).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.detail().contains("second"), "{error}");
+        assert!(stores.brakes.release(scope).await.unwrap());
+        assert!(!stores.brakes.release(scope).await.unwrap());
+    }
+    stores.reposts.step(&guarded).await.unwrap();
+}
+
+/// Either the step comes before the brake, or it is not written: never after it.
+pub async fn a_brake_and_a_commit_at_once_have_an_order(stores: Stores) {
+    let scene = Scene::set(stores.clone()).await;
+    for n in 0..6 {
+        let repost = scene.admit(&format!("post {n}")).await;
+        let mut guarded = step(&repost, Event::PrepStarted, None);
+        guarded.guards = vec![Guard::NoBrake];
+        let brake = Brake { scope: Scope::Everything, reason: "stop".into(), by: "case".into(), since: start() };
+        let stepping = async { stores.reposts.step(&guarded).await.is_ok() };
+        // What is stored when the brake is on stays as it is.
+        let braking = async {
+            stores.brakes.engage(&brake).await.unwrap();
+            scene.stored(&repost).await.version > 0
+        };
+        let futures: Vec<Pin<Box<dyn Future<Output = bool> + Send + '_>>> = if n % 2 == 0 {
+            vec![Box::pin(stepping), Box::pin(braking)]
+        } else {
+            vec![Box::pin(braking), Box::pin(stepping)]
+        };
+        all_at_once(futures).await;
+        let was = scene.stored(&repost).await;
+        assert!(stores.reposts.step(&guarded).await.is_err());
+        assert_eq!(scene.stored(&repost).await, was);
+        stores.brakes.release(Scope::Everything).await.unwrap();
+    }
+}
+
+/// A step that rests on a time is written only when that time is the store's, give or take.
+pub async fn a_step_by_a_wrong_clock_is_refused(stores: Stores) {
+    let scene = Scene::set(stores.clone()).await;
+    let hour = Duration::from_secs(3600);
+    let mut guarded = step(&scene.repost, Event::PrepStarted, None);
+    for at in [after(stores.time.now(), hour), before(stores.time.now(), hour)] {
+        guarded.guards = vec![Guard::Clock { at, off_max: hour / 2 }];
+        assert_eq!(stores.reposts.step(&guarded).await.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+    guarded.guards = vec![Guard::Clock { at: after(stores.time.now(), hour), off_max: 2 * hour }];
+    stores.reposts.step(&guarded).await.unwrap();
+}
+
 /// Of two steps from the same version exactly one is written.
 pub async fn of_two_steps_at_once_one_wins(stores: Stores) {
     let scene = Scene::set(stores.clone()).await;
@@ -271,6 +342,7 @@ pub async fn steps_at_once_never_exceed_a_cap(stores: Stores) {
         let ready = to_processing(&stores, &repost).await;
         let mut step = step(&ready, Event::Intended(later(10)), None);
         step.guards = vec![Guard::CommitsBelow {
+            code: "cap",
             platform: Platform::X,
             account: scene.destination.account.clone(),
             since: start(),
@@ -281,7 +353,7 @@ pub async fn steps_at_once_never_exceed_a_cap(stores: Stores) {
     let results = all_at_once(steps.iter().map(|step| stores.reposts.step(step)).collect()).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), CAP as usize);
     for error in results.into_iter().filter_map(Result::err) {
-        assert_eq!(error.platform_code(), Some(Guard::COMMITS_BELOW), "{error}");
+        assert_eq!(error.platform_code(), Some("cap"), "{error}");
     }
     // Outside the window they do not count.
     let Guard::CommitsBelow { since, .. } = &mut steps[7].guards[0] else { panic!("another guard") };
@@ -308,9 +380,9 @@ pub async fn published_ids_are_the_accounts_own(stores: Stores) {
 pub async fn a_live_repost_without_a_job_is_an_orphan(stores: Stores) {
     let scene = Scene::set(stores.clone()).await;
     assert!(stores.reposts.orphans(10).await.unwrap().is_empty());
-    let prep = claim(&stores, JobKind::RepostPrep, start()).await;
+    let prep = claim(&stores, JobKind::RepostPrep).await;
     assert!(stores.reposts.orphans(10).await.unwrap().is_empty());
-    stores.jobs.finish(prep.lease(), &Finish::Done, start()).await.unwrap();
+    stores.jobs.finish(prep.lease(), &Finish::Done).await.unwrap();
     assert_eq!(stores.reposts.orphans(10).await.unwrap(), std::slice::from_ref(&scene.repost));
     let reason = crate::state::Reason::new(crate::state::Owner::Nobody, "why");
     stores.reposts.step(&step(&scene.repost, Event::Skipped(reason), None)).await.unwrap();

@@ -13,7 +13,7 @@ use crate::{
     Result,
     id::JobId,
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
-    policy::after,
+    policy::{after, before},
     port::{JobQueue, JobStats},
 };
 
@@ -24,11 +24,11 @@ impl JobQueue for Memory {
             jobs.iter().for_each(|job| world.enqueue(job));
             Ok(())
         })
-        .await
     }
 
-    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>> {
+    async fn claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
         self.unit(|world| {
+            let now = world.now;
             for job in world.jobs.values_mut() {
                 if job.state == JobState::Running && job.leased_until.is_none_or(|until| until <= now) {
                     job.state = JobState::Queued;
@@ -56,11 +56,11 @@ impl JobQueue for Memory {
             }
             Ok(claimed)
         })
-        .await
     }
 
-    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>> {
+    async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
         self.unit(|world| {
+            let until = after(world.now, lease);
             let mut lost = Vec::new();
             for lease in leases {
                 match world.leased(*lease, "heartbeat") {
@@ -70,20 +70,19 @@ impl JobQueue for Memory {
             }
             Ok(lost)
         })
-        .await
     }
 
-    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
+    async fn finish(&self, lease: Lease, finish: &Finish) -> Result<()> {
         self.unit(|world| {
             world.leased(lease, "finish job")?;
-            world.let_go(lease.job, finish, now);
+            world.let_go(lease.job, finish);
             Ok(())
         })
-        .await
     }
 
-    async fn hasten(&self, keys_or_lanes: &[String], now: DateTime<Utc>) -> Result<()> {
+    async fn hasten(&self, keys_or_lanes: &[String]) -> Result<()> {
         self.unit(|world| {
+            let now = world.now;
             for job in world.jobs.values_mut().filter(|job| job.state == JobState::Queued) {
                 if keys_or_lanes.contains(&job.new.key) || keys_or_lanes.contains(&job.new.lane) {
                     job.new.run_at = job.new.run_at.min(now);
@@ -91,11 +90,10 @@ impl JobQueue for Memory {
             }
             Ok(())
         })
-        .await
     }
 
     async fn find(&self, key: &str) -> Result<Option<Job>> {
-        self.unit(|world| Ok(world.live(key).cloned())).await
+        self.unit(|world| Ok(world.live(key).cloned()))
     }
 
     async fn stats(&self) -> Result<Vec<JobStats>> {
@@ -110,7 +108,6 @@ impl JobQueue for Memory {
             }
             Ok(groups.into_values().collect())
         })
-        .await
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
@@ -118,7 +115,6 @@ impl JobQueue for Memory {
             let queued = world.jobs.values().filter(|job| job.state == JobState::Queued);
             Ok(queued.map(|job| job.new.run_at).min())
         })
-        .await
     }
 
     async fn dead(&self, limit: u32) -> Result<Vec<Job>> {
@@ -128,10 +124,9 @@ impl JobQueue for Memory {
             dead.truncate(limit as usize);
             Ok(dead)
         })
-        .await
     }
 
-    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool> {
+    async fn replay(&self, job: JobId) -> Result<bool> {
         self.unit(|world| {
             let Some(dead) = world.jobs.get(&job).filter(|job| job.state == JobState::Dead) else {
                 return Ok(false);
@@ -140,6 +135,7 @@ impl JobQueue for Memory {
                 return Ok(false);
             }
             world.finished.remove(&job);
+            let now = world.now;
             if let Some(job) = world.jobs.get_mut(&job) {
                 job.state = JobState::Queued;
                 job.attempts = 0;
@@ -147,11 +143,11 @@ impl JobQueue for Memory {
             }
             Ok(true)
         })
-        .await
     }
 
-    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+    async fn prune(&self, age: Duration, limit: u32) -> Result<u64> {
         self.unit(|world| {
+            let before = before(world.now, age);
             let old = |job: &&Job| {
                 let ended = world.finished.get(&job.new.id);
                 job.state == JobState::Done && ended.is_some_and(|at| *at < before)
@@ -163,6 +159,5 @@ impl JobQueue for Memory {
             }
             Ok(ids.len() as u64)
         })
-        .await
     }
 }

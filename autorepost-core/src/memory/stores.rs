@@ -8,11 +8,16 @@ use chrono::{DateTime, Utc};
 use super::{Memory, World};
 use crate::{
     Error, Platform, Result,
+    brake::{Brake, Scope},
     connection::{AccountId, Connection},
     id::{ConnectionId, PostId, RepostId, RuleId, TenantId},
     job::{Lease, NewJob},
     media::Media,
-    port::{Admission, After, ConnectionStore, Guard, PostQuery, PostStore, RepostQuery, RepostStore, RuleStore, Step},
+    policy::after,
+    port::{
+        Admission, After, BrakeStore, ConnectionStore, Guard, PostQuery, PostStore, RepostQuery, RepostStore,
+        RuleStore, Step,
+    },
     post::{Cursor, Post},
     repost::{Entry, Repost},
     rule::{Rule, RuleState},
@@ -40,15 +45,14 @@ impl ConnectionStore for Memory {
             jobs.iter().for_each(|job| world.enqueue(job));
             Ok(stored)
         })
-        .await
     }
 
     async fn get(&self, tenant: TenantId, id: ConnectionId) -> Result<Option<Connection>> {
-        self.unit(|world| Ok(world.connections.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+        self.unit(|world| Ok(world.connections.get(&id).filter(|row| row.tenant == tenant).cloned()))
     }
 
     async fn find(&self, tenant: TenantId, platform: Platform, account: &AccountId) -> Result<Option<Connection>> {
-        self.unit(|world| Ok(world.account(tenant, platform, account).cloned())).await
+        self.unit(|world| Ok(world.account(tenant, platform, account).cloned()))
     }
 
     async fn list(&self, tenant: Option<TenantId>) -> Result<Vec<Connection>> {
@@ -58,7 +62,6 @@ impl ConnectionStore for Memory {
             rows.sort_by_key(|row| (row.created_at, row.id));
             Ok(rows)
         })
-        .await
     }
 
     async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection> {
@@ -74,7 +77,6 @@ impl ConnectionStore for Memory {
             *row = Connection { version: connection.version + 1, ..connection.clone() };
             Ok(row.clone())
         })
-        .await
     }
 }
 
@@ -91,11 +93,10 @@ impl RuleStore for Memory {
             world.rules.insert(rule.id, rule.clone());
             Ok(())
         })
-        .await
     }
 
     async fn get(&self, tenant: TenantId, id: RuleId) -> Result<Option<Rule>> {
-        self.unit(|world| Ok(world.rules.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+        self.unit(|world| Ok(world.rules.get(&id).filter(|row| row.tenant == tenant).cloned()))
     }
 
     async fn list(&self, tenant: TenantId) -> Result<Vec<Rule>> {
@@ -105,7 +106,6 @@ impl RuleStore for Memory {
             rows.sort_by_key(|row| (row.created_at, row.id));
             Ok(rows)
         })
-        .await
     }
 
     async fn update(&self, rule: &Rule) -> Result<Rule> {
@@ -118,7 +118,24 @@ impl RuleStore for Memory {
             *row = Rule { version: rule.version + 1, ..rule.clone() };
             Ok(row.clone())
         })
-        .await
+    }
+}
+
+#[async_trait]
+impl BrakeStore for Memory {
+    async fn engage(&self, brake: &Brake) -> Result<()> {
+        self.unit(|world| {
+            world.brakes.insert(brake.scope, brake.clone());
+            Ok(())
+        })
+    }
+
+    async fn release(&self, scope: Scope) -> Result<bool> {
+        self.unit(|world| Ok(world.brakes.remove(&scope).is_some()))
+    }
+
+    async fn holding(&self, tenant: TenantId) -> Result<Vec<Brake>> {
+        self.unit(|world| Ok(world.brakes.values().filter(|brake| brake.scope.covers(tenant)).cloned().collect()))
     }
 }
 
@@ -150,11 +167,10 @@ impl PostStore for Memory {
             world.cursors.insert((tenant, connection), admission.cursor.clone());
             Ok(admitted)
         })
-        .await
     }
 
     async fn cursor(&self, tenant: TenantId, connection: ConnectionId) -> Result<Cursor> {
-        self.unit(|world| Ok(world.cursors.get(&(tenant, connection)).cloned().unwrap_or_default())).await
+        self.unit(|world| Ok(world.cursors.get(&(tenant, connection)).cloned().unwrap_or_default()))
     }
 
     async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<HashSet<String>> {
@@ -162,11 +178,10 @@ impl PostStore for Memory {
             let mine = world.posts.values().filter(|row| row.tenant == tenant && row.account == *account);
             Ok(mine.map(|row| row.found.key.clone()).filter(|key| keys.contains(key)).collect())
         })
-        .await
     }
 
     async fn get(&self, tenant: TenantId, id: PostId) -> Result<Option<Post>> {
-        self.unit(|world| Ok(world.posts.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+        self.unit(|world| Ok(world.posts.get(&id).filter(|row| row.tenant == tenant).cloned()))
     }
 
     async fn find(&self, tenant: TenantId, key: &str) -> Result<Vec<Post>> {
@@ -174,7 +189,6 @@ impl PostStore for Memory {
             let same = |row: &&Post| row.tenant == tenant && row.found.key == key;
             Ok(world.posts.values().filter(same).cloned().collect())
         })
-        .await
     }
 
     async fn list(&self, tenant: TenantId, query: &PostQuery) -> Result<Vec<Post>> {
@@ -189,7 +203,6 @@ impl PostStore for Memory {
             rows.truncate(query.limit as usize);
             Ok(rows)
         })
-        .await
     }
 
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()> {
@@ -200,14 +213,13 @@ impl PostStore for Memory {
             }
             Ok(())
         })
-        .await
     }
 }
 
 #[async_trait]
 impl RepostStore for Memory {
     async fn get(&self, tenant: TenantId, id: RepostId) -> Result<Option<Repost>> {
-        self.unit(|world| Ok(world.reposts.get(&id).filter(|row| row.tenant == tenant).cloned())).await
+        self.unit(|world| Ok(world.reposts.get(&id).filter(|row| row.tenant == tenant).cloned()))
     }
 
     async fn list(&self, tenant: TenantId, query: &RepostQuery) -> Result<Vec<Repost>> {
@@ -224,7 +236,6 @@ impl RepostStore for Memory {
             rows.truncate(query.limit as usize);
             Ok(rows)
         })
-        .await
     }
 
     async fn step(&self, step: &Step) -> Result<Repost> {
@@ -247,20 +258,20 @@ impl RepostStore for Memory {
                 world.journals.entry(stored.id).or_default().push(entry.clone());
             }
             match (step.lease, &step.after) {
-                (Some(lease), After::KeepUntil(until)) => {
-                    world.leased(lease, "move repost")?.leased_until = Some(*until);
+                (Some(lease), After::KeepFor(span)) => {
+                    let until = after(world.now, *span);
+                    world.leased(lease, "move repost")?.leased_until = Some(until);
                 }
-                (Some(lease), After::Finish(finish)) => world.let_go(lease.job, finish, stored.updated_at),
+                (Some(lease), After::Finish(finish)) => world.let_go(lease.job, finish),
                 _ => {}
             }
             step.jobs.iter().for_each(|job| world.enqueue(job));
             Ok(stored)
         })
-        .await
     }
 
     async fn add(&self, repost: &Repost, job: &NewJob, entry: &Entry) -> Result<bool> {
-        self.unit(|world| Ok(world.add(repost, Some(job), Some(entry)))).await
+        self.unit(|world| Ok(world.add(repost, Some(job), Some(entry))))
     }
 
     async fn journal(&self, tenant: TenantId, id: RepostId) -> Result<Vec<Entry>> {
@@ -268,7 +279,6 @@ impl RepostStore for Memory {
             Some(row) if row.tenant == tenant => Ok(world.journals.get(&id).cloned().unwrap_or_default()),
             _ => Ok(Vec::new()),
         })
-        .await
     }
 
     async fn published_ids(
@@ -289,7 +299,6 @@ impl RepostStore for Memory {
             });
             Ok(ids.collect())
         })
-        .await
     }
 
     async fn orphans(&self, limit: u32) -> Result<Vec<Repost>> {
@@ -297,7 +306,6 @@ impl RepostStore for Memory {
             let lost = |row: &&Repost| !row.state.is_terminal() && world.live(&row.job_key()).is_none();
             Ok(world.reposts.values().filter(lost).take(limit as usize).cloned().collect())
         })
-        .await
     }
 }
 
@@ -337,7 +345,15 @@ impl World {
                 Some(connection) if connection.tenant == repost.tenant && connection.is_usable() => Ok(()),
                 _ => Err(Error::conflict(op, "the connection cannot be used any more")),
             },
-            Guard::CommitsBelow { platform, account, since, max } => {
+            Guard::NoBrake => match self.brakes.values().find(|brake| brake.scope.covers(repost.tenant)) {
+                Some(brake) => Err(Error::conflict(op, format!("publishing is stopped: {}", brake.reason))),
+                None => Ok(()),
+            },
+            Guard::Clock { at, off_max } => match (self.now - *at).abs().to_std() {
+                Ok(off) if off <= *off_max => Ok(()),
+                _ => Err(Error::conflict(op, "this machine's clock differs from the database's")),
+            },
+            Guard::CommitsBelow { code, platform, account, since, max } => {
                 let others = self.reposts.values().filter(|row| {
                     row.id != repost.id
                         && row.tenant == repost.tenant
@@ -348,8 +364,8 @@ impl World {
                 if others.count() < *max as usize {
                     return Ok(());
                 }
-                let text = format!("{max} posts went to this account within the hour");
-                Err(Error::conflict(op, text).code(Guard::COMMITS_BELOW))
+                let text = format!("{max} posts went to this account since {}", since.format("%H:%M:%S UTC"));
+                Err(Error::conflict(op, text).code(*code))
             }
         }
     }

@@ -109,7 +109,7 @@ impl Operator<'_> {
                 say(true, format!("was {before}, and is tried again"))
             }
             state => {
-                self.ports.jobs.hasten(&[repost.job_key()], self.ports.clock.now()).await?;
+                self.ports.jobs.hasten(&[repost.job_key()]).await?;
                 say(true, format!("is {}, and goes on now", state.name()))
             }
         })

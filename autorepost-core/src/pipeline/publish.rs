@@ -6,34 +6,32 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::{
     Error, ErrorKind, Result,
     credential::Access,
     id::RepostId,
     job::{Finish, Job, NewJob},
-    pipeline::stepping::{Gate, Passage, With},
-    policy::{after, before},
-    port::{
-        After, Commit, Destination, EntropyExt, Finding, Guard, Poll, Progress, Publication, RepostQuery, Signal,
-        Stored, StoredBody,
+    pipeline::{
+        commit::CAP_WINDOW,
+        stepping::{Gate, Passage, With},
     },
+    policy::after,
+    port::{Destination, Poll, Progress, Publication, RepostQuery, Signal, Stored, StoredBody},
     repost::Repost,
-    state::{Attempt, Event, Owner, Reason, Receipt, RepostState, Resume},
+    state::{Attempt, Event, Owner, Reason, RepostState, Resume},
     submission::Submission,
     worker::{End, Worker},
 };
 
 /// Between two checkpoints of an upload at least so many bytes are acknowledged.
 const CHECKPOINT_BYTES: u64 = 8 << 20;
-/// The window of a rule's hourly cap.
-const CAP_WINDOW: TimeDelta = TimeDelta::hours(1);
 /// How often one run starts again because somebody else changed the repost.
 const RELOADS_MAX: u32 = 8;
 
 /// What one turn of the publish loop gave.
-enum Turn {
+pub(super) enum Turn {
     /// The repost moved, and there may be more to do at once.
     Go(Box<Repost>),
     /// The job was let go of.
@@ -95,12 +93,10 @@ impl Worker {
             return Ok(Turn::Over);
         }
         // The guard of the commit keeps the cap; looking here already spares the upload, and the journal.
-        if let Some(max) = passage.rule.spec.hourly_cap {
-            let (platform, account) = (repost.key.platform, &repost.key.account);
-            let out = self.ports.reposts.published_ids(repost.tenant, platform, account, now - CAP_WINDOW).await?;
-            if out.len() >= max as usize {
-                return self.hold_for_cap(job, repost, max).await;
-            }
+        let (max, platform, account) = (self.hourly_cap(&passage), repost.key.platform, &repost.key.account);
+        let out = self.ports.reposts.published_ids(repost.tenant, platform, account, now - CAP_WINDOW).await?;
+        if out.len() >= max as usize {
+            return self.hold_for_cap(job, repost, max).await;
         }
         match &repost.state {
             RepostState::Ready { submission } => self.begin(job, repost, &passage, submission).await,
@@ -123,7 +119,7 @@ impl Worker {
             let run_at = after(now, self.policy.order_wait_max / 50);
             let note = Some("an older post of the account goes first".to_owned());
             let again = Finish::Again { run_at, attempts: job.attempts, note };
-            self.ports.jobs.finish(job.lease(), &again, now).await?;
+            self.ports.jobs.finish(job.lease(), &again).await?;
             return Ok(Turn::Over);
         }
         let acting = match self.acting(passage, submission) {
@@ -174,7 +170,7 @@ impl Worker {
             Ok(Poll::Pending { after: wait, note }) => {
                 let run_at = after(self.now(), wait);
                 let again = Finish::Again { run_at, attempts: 0, note: Some(note) };
-                self.ports.jobs.finish(job.lease(), &again, self.now()).await?;
+                self.ports.jobs.finish(job.lease(), &again).await?;
                 Ok(Turn::Over)
             }
             Ok(Poll::Incomplete) => {
@@ -196,176 +192,6 @@ impl Worker {
         }
     }
 
-    async fn commit(
-        &self,
-        job: &Job,
-        repost: &Repost,
-        passage: &Passage,
-        attempt: &Attempt,
-        acting: &Acting,
-    ) -> Result<Turn> {
-        if passage.rule.spec.shadow {
-            let text = "shadow mode: everything was done but the commit";
-            self.skip(job, repost, Reason::new(Owner::Nobody, text)).await?;
-            return Ok(Turn::Over);
-        }
-        if attempt.commits >= self.policy.commits_max {
-            let text = format!("the commit was sent {} times and never took effect", attempt.commits);
-            let reason = Reason::new(Owner::Operator, text.clone());
-            self.step(job, repost, Event::Failed(reason), text, With::finish(Finish::Done)).await?;
-            return Ok(Turn::Over);
-        }
-
-        let intended_at = self.now();
-        let with = With {
-            after: After::KeepUntil(after(intended_at, self.policy.lease)),
-            jobs: Vec::new(),
-            guards: self.guards(repost, passage, intended_at),
-        };
-        let event = Event::Intended(intended_at);
-        let repost = &match self.step(job, repost, event, "about to commit", with).await {
-            Err(error) if error.platform_code() == Some(Guard::COMMITS_BELOW) => {
-                return self.hold_for_cap(job, repost, passage.rule.spec.hourly_cap.unwrap_or_default()).await;
-            }
-            other => other?,
-        };
-
-        // A process that was stopped right here must not wake up and publish what another one has settled meanwhile.
-        if self.now() > after(intended_at, self.policy.commit_start_max) {
-            let error = Error::unavailable("commit", "the process was stopped between the intent and the commit");
-            return self.doubt(job, repost, &error).await;
-        }
-        let publication = acting.publication(self.now());
-        match acting.destination(self)?.commit(&publication, &attempt.ticket).await {
-            Commit::Published(receipt) => {
-                let detail = receipt.url.clone().or_else(|| receipt.id.clone()).unwrap_or_default();
-                self.confirmed(job, repost, receipt, detail).await?;
-                Ok(Turn::Over)
-            }
-            Commit::Refused(error) => {
-                let detail = format!("the platform refused the commit: {error}");
-                let repost = self.step(job, repost, Event::Absent, detail, With::keep()).await?;
-                self.failed_turn(job, &repost, &error).await
-            }
-            Commit::Doubt(error) => self.doubt(job, repost, &error).await,
-        }
-    }
-
-    /// The public sees it. Where, if that is not known yet, is the question of a job of its own.
-    async fn confirmed(&self, job: &Job, repost: &Repost, receipt: Receipt, detail: String) -> Result<()> {
-        let mut with = With::finish(Finish::Done);
-        if receipt.id.is_some() && receipt.url.is_none() {
-            with.jobs.push(NewJob::locate(self.job_id(), repost, self.now()));
-        }
-        self.step(job, repost, Event::Confirmed(receipt), detail, with).await?;
-        Ok(())
-    }
-
-    fn guards(&self, repost: &Repost, passage: &Passage, now: DateTime<Utc>) -> Vec<Guard> {
-        let mut guards = vec![
-            Guard::Rule { id: passage.rule.id, version: passage.rule.version },
-            Guard::ConnectionUsable(passage.connection.id),
-        ];
-        if let Some(max) = passage.rule.spec.hourly_cap {
-            let (platform, account) = (repost.key.platform, repost.key.account.clone());
-            guards.push(Guard::CommitsBelow { platform, account, since: now - CAP_WINDOW, max });
-        }
-        guards
-    }
-
-    /// The commit was sent, and its answer is no answer.
-    async fn doubt(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
-        let again = Finish::Again {
-            run_at: after(self.now(), self.policy.find_every),
-            attempts: 0,
-            note: Some(format!("asking the platform what became of the commit: {error}")),
-        };
-        let detail = format!("no clear answer to the commit: {error}");
-        self.note(job, repost, "in_doubt", &detail, With::finish(again)).await?;
-        Ok(Turn::Over)
-    }
-
-    /// Asks what became of a commit.
-    async fn reconcile(&self, job: &Job, repost: &Repost, attempt: &Attempt) -> Result<Turn> {
-        let now = self.now();
-        let first = attempt.first_commit_at.unwrap_or(repost.updated_at);
-        let last = attempt.last_commit_at.unwrap_or(repost.updated_at);
-        let (finding, settle) = match self.ask(repost, attempt, first).await {
-            Ok((finding, settle)) => (Ok(finding), settle),
-            Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
-            Err(error) => (Err(error), Default::default()),
-        };
-        let unclear = match finding {
-            Ok(Finding::Published(receipt)) => {
-                let detail =
-                    format!("found: {}", receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or("its upload"));
-                self.confirmed(job, repost, receipt, detail).await?;
-                return Ok(Turn::Over);
-            }
-            Ok(Finding::Absent) if now >= after(last, settle) => {
-                let detail = "the settle window is over and it is not there: it may be sent again";
-                return Ok(Turn::Go(Box::new(self.step(job, repost, Event::Absent, detail, With::keep()).await?)));
-            }
-            Ok(Finding::Absent) => {
-                let run_at = after(last, settle).min(after(now, self.policy.find_every.max(settle / 4)));
-                return self.ask_again(job, run_at, 0, "not to be seen yet".into()).await;
-            }
-            Ok(Finding::Unknown(why)) => Reason::new(Owner::Reconciling, why),
-            Err(error) => {
-                if error.kind() == ErrorKind::Unauthorized {
-                    self.ports.jobs.hasten(&[crate::job::refresh_key(repost.connection)], now).await?;
-                }
-                Reason { owner: Owner::Reconciling, ..Reason::from_error(&error) }
-            }
-        };
-        if now > after(first, self.policy.doubt_max) {
-            let text = format!(
-                "the commit was sent at {} and the platform cannot tell whether it took effect: look at the account and \
-                 confirm or deny it ({})",
-                last.format("%Y-%m-%d %H:%M:%S UTC"),
-                unclear.text
-            );
-            let evidence = Reason { text: text.clone(), owner: Owner::Operator, ..unclear };
-            self.step(job, repost, Event::Doubted(evidence), text, With::finish(Finish::Done)).await?;
-            return Ok(Turn::Over);
-        }
-        let attempts = job.attempts + 1;
-        let jitter = 0.5 + (self.ports.entropy.number() >> 32) as f64 / (1_u64 << 33) as f64;
-        let wait = self.policy.find_every.saturating_mul(1 << attempts.min(10)).min(self.policy.backoff_max);
-        self.ask_again(job, after(now, wait.mul_f64(jitter)), attempts, unclear.text).await
-    }
-
-    async fn ask(
-        &self,
-        repost: &Repost,
-        attempt: &Attempt,
-        since: DateTime<Utc>,
-    ) -> Result<(Finding, std::time::Duration)> {
-        let op = "find commit";
-        let connection = self
-            .ports
-            .connections
-            .get(repost.tenant, repost.connection)
-            .await?
-            .ok_or_else(|| Error::not_found(op, "the connection does not exist any more"))?;
-        let access = Access::open(&connection, &self.ports.keys)?;
-        let (platform, account) = (repost.key.platform, &repost.key.account);
-        // Some slack: the platform's clock and ours may differ.
-        let window = before(since, std::time::Duration::from_secs(3600));
-        let taken = self.ports.reposts.published_ids(repost.tenant, platform, account, window).await?;
-        let acting = Acting::new(self, access, &attempt.submission);
-        let destination = acting.destination(self)?;
-        let finding = destination.find(&acting.publication(self.now()), &attempt.ticket, since, &taken).await?;
-        Ok((finding, destination.timing().settle))
-    }
-
-    async fn ask_again(&self, job: &Job, run_at: DateTime<Utc>, attempts: u32, why: String) -> Result<Turn> {
-        let note = Some(format!("asking the platform what became of the commit: {why}"));
-        let again = Finish::Again { run_at, attempts, note };
-        self.ports.jobs.finish(job.lease(), &again, self.now()).await?;
-        Ok(Turn::Over)
-    }
-
     /// The ticket is gone, and nothing was published with it.
     async fn begin_anew(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
         if job.attempts + 1 >= self.policy.attempts_max {
@@ -377,15 +203,8 @@ impl Worker {
         Ok(Turn::Over)
     }
 
-    async fn failed_turn(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
+    pub(super) async fn failed_turn(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
         self.after_error(job, repost, error).await?;
-        Ok(Turn::Over)
-    }
-
-    async fn hold_for_cap(&self, job: &Job, repost: &Repost, max: u32) -> Result<Turn> {
-        let until = after(self.now(), self.policy.hold);
-        let text = format!("the rule allows {max} posts an hour to this account");
-        self.hold(job, repost, until, Reason::new(Owner::Quota, text)).await?;
         Ok(Turn::Over)
     }
 
@@ -412,24 +231,24 @@ impl Worker {
 }
 
 /// Everything that one call to a destination needs, owned.
-struct Acting {
+pub(super) struct Acting {
     access: Access,
     submission: Submission,
     body: StoredBody,
 }
 
 impl Acting {
-    fn new(worker: &Worker, access: Access, submission: &Submission) -> Self {
+    pub fn new(worker: &Worker, access: Access, submission: &Submission) -> Self {
         let stored = Stored { key: submission.media.key, bytes: submission.media.bytes };
         let body = StoredBody::new(Arc::clone(&worker.ports.media), stored);
         Self { access, submission: submission.clone(), body }
     }
 
-    fn publication(&self, now: DateTime<Utc>) -> Publication<'_> {
+    pub fn publication(&self, now: DateTime<Utc>) -> Publication<'_> {
         Publication { access: &self.access, submission: &self.submission, body: &self.body, now }
     }
 
-    fn destination<'a>(&self, worker: &'a Worker) -> Result<&'a dyn Destination> {
+    pub fn destination<'a>(&self, worker: &'a Worker) -> Result<&'a dyn Destination> {
         worker.ports.destination(self.access.method.platform())
     }
 }

@@ -34,7 +34,7 @@ impl Worker {
         match self.renew(&connection).await {
             Ok(next) => self.renewed(job, &connection, next).await,
             Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Unsealable) => {
-                self.mark(job, id, &error).await?;
+                self.mark(job, &connection, &error).await?;
                 let run_at = after(self.now(), self.policy.verify_every);
                 Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(error.to_string()) }))
             }
@@ -95,13 +95,11 @@ impl Worker {
             if stored.platform == Platform::TikTok {
                 waiting.push(sync_key(stored.id));
             }
-            self.ports.jobs.hasten(&waiting, now).await?;
+            self.ports.jobs.hasten(&waiting).await?;
         }
-        let next_run = self.policy.next_refresh(
-            if stored.expires_at.is_some() { stored.renewed_at } else { now },
-            stored.expires_at,
-            self.ports.entropy.number(),
-        );
+        // What was not renewed cannot be, or not yet: it is looked at again in its own time, however near its end is.
+        let expires_at = stored.expires_at.filter(|_| stored.credential != before.credential);
+        let next_run = self.policy.next_refresh(now, expires_at, self.ports.entropy.number());
         let run_at = next_run.max(now + TimeDelta::seconds(REFRESH_SECS_MIN));
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
     }
@@ -111,7 +109,7 @@ impl Worker {
         const TRIES_MAX: usize = 5;
         for _ in 0..TRIES_MAX {
             let Some(current) = self.ports.connections.get(before.tenant, before.id).await? else { return Ok(None) };
-            if current.credential != before.credential {
+            if !self.same_credential(&current, before) {
                 return Ok(None);
             }
             let merged = Connection {

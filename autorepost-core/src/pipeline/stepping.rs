@@ -135,6 +135,9 @@ impl Worker {
     pub(super) async fn gate(&self, repost: &Repost) -> Result<Gate> {
         let now = self.now();
         let hold = |reason| Gate::Hold { until: after(now, self.policy.hold), reason };
+        if let Some(brake) = self.ports.brakes.holding(repost.tenant).await?.into_iter().next() {
+            return Ok(hold(Reason::new(Owner::Operator, format!("publishing is stopped: {}", brake.reason))));
+        }
         let Some(rule) = self.ports.rules.get(repost.tenant, repost.rule).await? else {
             return Ok(Gate::Skip(Reason::new(Owner::Nobody, "its rule does not exist any more")));
         };
@@ -202,7 +205,7 @@ impl Worker {
             }
             ErrorKind::Unauthorized => {
                 let key = crate::job::refresh_key(repost.connection);
-                self.ports.jobs.hasten(&[key], now).await?;
+                self.ports.jobs.hasten(&[key]).await?;
                 self.ports.wake.wake();
             }
             _ => {}

@@ -56,7 +56,7 @@ impl Worker {
             }
             Err(error) if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::Conflict) => Err(error),
             Err(error) => {
-                self.mark(job, id, &error).await?;
+                self.mark(job, &connection, &error).await?;
                 Ok(End::Finish(self.again_after(job, &error)))
             }
         }
@@ -66,8 +66,6 @@ impl Worker {
     async fn look(&self, job: &Job, connection: &Connection) -> Result<(Option<DateTime<Utc>>, bool)> {
         let (tenant, id) = (connection.tenant, connection.id);
         let rules: Vec<Rule> = self.rules_of(connection).await?;
-        let destinations = self.ports.connections.list(Some(tenant)).await?;
-        let destinations: BTreeMap<_, _> = destinations.into_iter().map(|c| (c.id, c)).collect();
         let access = Access::open(connection, &self.ports.keys)?;
         let cursor = self.ports.posts.cursor(tenant, id).await?;
 
@@ -77,13 +75,7 @@ impl Worker {
         let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
         let newest = found.iter().map(|post| post.posted_at).max().max(cursor.newest);
         found.retain(|post| !known.contains(&post.key));
-        // The oldest first, so that a burst is reposted in its own order.
-        found.sort_by(|a, b| (a.posted_at, &a.key).cmp(&(b.posted_at, &b.key)));
-
-        for chunk in found.chunks(ADMISSION_POSTS_MAX) {
-            let posts = chunk.iter().map(|post| self.admit(connection, post, &rules, &destinations)).collect();
-            self.write_admission(job, connection, Admission { posts, cursor: cursor.clone() }).await?;
-        }
+        self.admit_all(job, connection, &mut found, &rules, &cursor).await?;
         let more = walk.resume.is_some();
         let complete_through = if more { cursor.complete_through } else { newest.max(cursor.complete_through) };
         let moved = Cursor { complete_through, resume: walk.resume, newest, last_ok_at: Some(self.now()) };
@@ -92,15 +84,36 @@ impl Worker {
         Ok((newest, more))
     }
 
+    /// Admits posts with what they cause, and leaves the cursor where it is.
+    pub(super) async fn admit_all(
+        &self,
+        job: &Job,
+        connection: &Connection,
+        found: &mut [FoundPost],
+        rules: &[Rule],
+        cursor: &Cursor,
+    ) -> Result<()> {
+        let destinations = self.ports.connections.list(Some(connection.tenant)).await?;
+        let destinations: BTreeMap<_, _> = destinations.into_iter().map(|c| (c.id, c)).collect();
+        // The oldest first, so that a burst is reposted in its own order.
+        found.sort_by(|a, b| (a.posted_at, &a.key).cmp(&(b.posted_at, &b.key)));
+        for chunk in found.chunks(ADMISSION_POSTS_MAX) {
+            let posts = chunk.iter().map(|post| self.admit(connection, post, rules, &destinations)).collect();
+            self.write_admission(job, connection, Admission { posts, cursor: cursor.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    /// How far back the first look goes: as far as some rule asks for.
+    pub(super) fn beginning(&self, connection: &Connection, rules: &[Rule]) -> DateTime<Utc> {
+        let since = rules.iter().map(|rule| rule.spec.filters.since.unwrap_or(DateTime::<Utc>::MIN_UTC));
+        since.min().unwrap_or(connection.created_at)
+    }
+
     async fn walk(&self, connection: &Connection, access: &Access, cursor: &Cursor, rules: &[Rule]) -> Result<Walk> {
         let horizon = match cursor.complete_through {
             Some(complete) => before(complete, self.policy.sync_overlap),
-            // The first look goes back as far as some rule asks for.
-            None => rules
-                .iter()
-                .map(|rule| rule.spec.filters.since.unwrap_or(DateTime::<Utc>::MIN_UTC))
-                .min()
-                .unwrap_or(connection.created_at),
+            None => self.beginning(connection, rules),
         };
         let source = self.ports.source(connection.platform)?;
         let mut walk = Walk { found: Vec::new(), resume: cursor.resume.clone(), handle: None, rotated: None };
@@ -120,7 +133,7 @@ impl Worker {
         Ok(walk)
     }
 
-    async fn rules_of(&self, connection: &Connection) -> Result<Vec<Rule>> {
+    pub(super) async fn rules_of(&self, connection: &Connection) -> Result<Vec<Rule>> {
         let mut rules = self.ports.rules.list(connection.tenant).await?;
         rules.retain(|rule| rule.source == connection.id && rule.state != RuleState::Removed);
         Ok(rules)
@@ -217,9 +230,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes down on a connection what is wrong with it.
-    pub(super) async fn mark(&self, job: &Job, id: ConnectionId, error: &Error) -> Result<()> {
-        let Some(connection) = self.ports.connections.get(job.new.tenant, id).await? else { return Ok(()) };
+    /// Writes down on a connection what is wrong with it; not when its credential is another by now than the one that was
+    /// `tried`, because its owner connected it anew meanwhile.
+    pub(super) async fn mark(&self, job: &Job, tried: &Connection, error: &Error) -> Result<()> {
+        let Some(connection) = self.ports.connections.get(job.new.tenant, tried.id).await? else { return Ok(()) };
+        if !self.same_credential(&connection, tried) {
+            return Ok(());
+        }
         let status = match error.kind() {
             ErrorKind::Unauthorized | ErrorKind::Unsealable => ConnectionStatus::NeedsReconnect,
             _ => ConnectionStatus::Error,
@@ -234,6 +251,12 @@ impl Worker {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether two rows hold the same credential: a key rotation writes the same in another form.
+    pub(super) fn same_credential(&self, one: &Connection, other: &Connection) -> bool {
+        let open = |connection| Access::open(connection, &self.ports.keys).map(|access| access.credential).ok();
+        one.credential == other.credential || open(one).is_some_and(|credential| open(other) == Some(credential))
     }
 
     pub(super) fn tell(&self, connection: &Connection) {

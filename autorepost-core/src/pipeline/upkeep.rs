@@ -6,7 +6,7 @@
 use crate::{
     Result,
     job::{Finish, Job, NewJob},
-    policy::{after, before},
+    policy::after,
     port::Signal,
     worker::{End, Worker},
 };
@@ -36,7 +36,7 @@ impl Worker {
             let text = format!("{} reposts had no job and were given one", jobs.len());
             self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
         }
-        self.ports.jobs.prune(before(now, self.policy.finished_jobs_kept), PRUNED_MAX).await?;
+        self.ports.jobs.prune(self.policy.finished_jobs_kept, PRUNED_MAX).await?;
         let run_at = after(now, self.policy.upkeep_every);
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
     }

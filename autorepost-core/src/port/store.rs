@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Platform, Result,
+    brake::{Brake, Scope},
     connection::{AccountId, Connection},
     id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
@@ -59,6 +60,20 @@ pub trait RuleStore: Send + Sync {
     /// Replaces the row whose version is `rule.version`, and counts the version up;
     /// [`Conflict`](crate::ErrorKind::Conflict) when the row has another version. Answers with the row as it is then.
     async fn update(&self, rule: &Rule) -> Result<Rule>;
+}
+
+/// Keeps brakes.
+#[async_trait]
+pub trait BrakeStore: Send + Sync {
+    /// Puts a brake on, in place of one of the same scope. When it returns, no step guarded by [`Guard::NoBrake`] that it
+    /// covers is written any more.
+    async fn engage(&self, brake: &Brake) -> Result<()>;
+
+    /// Takes a brake off; `false` when there was none.
+    async fn release(&self, scope: Scope) -> Result<bool>;
+
+    /// The brakes that hold a tenant: its own, and the one on everything.
+    async fn holding(&self, tenant: TenantId) -> Result<Vec<Brake>>;
 }
 
 /// What a look at a source admits, all or nothing.
@@ -144,8 +159,8 @@ pub struct Step {
 pub enum After {
     /// It goes on.
     Keep,
-    /// It goes on, with its lease extended until then.
-    KeepUntil(DateTime<Utc>),
+    /// It goes on, with its lease extended to this much time from now.
+    KeepFor(Duration),
     /// It is let go of.
     Finish(Finish),
 }
@@ -163,8 +178,10 @@ pub enum Guard {
     /// The connection is neither paused nor dead.
     ConnectionUsable(ConnectionId),
     /// Fewer than `max` other reposts went, or are going, to this account since `since`. What counts is the stored
-    /// intent of their last commit. The error's code is [`Guard::COMMITS_BELOW`].
+    /// intent of their last commit. The error's code is `code`.
     CommitsBelow {
+        /// What the cap is called, so that its caller can tell it from the others.
+        code: &'static str,
         /// The destination's platform.
         platform: Platform,
         /// The destination's account.
@@ -174,11 +191,15 @@ pub enum Guard {
         /// The cap.
         max: u32,
     },
-}
-
-impl Guard {
-    /// The error code of a [`Guard::CommitsBelow`] that does not hold, so that its caller can tell it from the others.
-    pub const COMMITS_BELOW: &'static str = "commits_below";
+    /// No brake holds the repost's tenant.
+    NoBrake,
+    /// The store's own clock is at most `off_max` away from `at`: what is written rests on the time that its writer took.
+    Clock {
+        /// The writer's time.
+        at: DateTime<Utc>,
+        /// How far it may be off.
+        off_max: Duration,
+    },
 }
 
 /// Which reposts to list.
@@ -243,25 +264,25 @@ pub struct JobStats {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// The durable job queue.
+/// The durable job queue. Leases and due times go by the store's own clock, never by that of a worker's machine.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
     /// Writes jobs. One whose key belongs to a queued or running job changes nothing.
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<()>;
 
-    /// Claims at most `max` due jobs of these kinds until `now + lease`: by priority, then `order_at`, then age. No job is
-    /// claimed twice, and of a lane at most one runs. A job whose lease has ended is due again: its attempts count up by
+    /// Claims at most `max` due jobs of these kinds for as long as `lease`: by priority, then `order_at`, then age. No job
+    /// is claimed twice, and of a lane at most one runs. A job whose lease has ended is due again: its attempts count up by
     /// one, and its old lease does not hold any more.
-    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>>;
+    async fn claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>>;
 
-    /// Extends leases until `until`, and answers with those that are lost.
-    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>>;
+    /// Extends leases to `lease` from now, and answers with those that are lost.
+    async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>>;
 
     /// Lets go of a job; [`LeaseLost`](crate::ErrorKind::LeaseLost) when the lease does not hold any more.
-    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()>;
+    async fn finish(&self, lease: Lease, finish: &Finish) -> Result<()>;
 
-    /// Makes queued jobs due at `now` at the latest, chosen by key or by lane.
-    async fn hasten(&self, keys_or_lanes: &[String], now: DateTime<Utc>) -> Result<()>;
+    /// Makes queued jobs due now at the latest, chosen by key or by lane.
+    async fn hasten(&self, keys_or_lanes: &[String]) -> Result<()>;
 
     /// The queued or running job of this key.
     async fn find(&self, key: &str) -> Result<Option<Job>>;
@@ -275,9 +296,9 @@ pub trait JobQueue: Send + Sync {
     /// Dead jobs, the newest first.
     async fn dead(&self, limit: u32) -> Result<Vec<Job>>;
 
-    /// Queues a dead job again at `now` with no failures counted; `false` when it is not dead, or its key is taken.
-    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool>;
+    /// Queues a dead job again, due now, with no failures counted; `false` when it is not dead, or its key is taken.
+    async fn replay(&self, job: JobId) -> Result<bool>;
 
-    /// Deletes at most `limit` done jobs that ended before `before`, and answers how many.
-    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64>;
+    /// Deletes at most `limit` done jobs that ended longer than `age` ago, and answers how many.
+    async fn prune(&self, age: Duration, limit: u32) -> Result<u64>;
 }

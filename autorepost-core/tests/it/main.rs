@@ -4,6 +4,5 @@
 
 mod conformance;
 mod pipelines;
-mod simulation;
 mod state;
 mod support;

@@ -5,8 +5,26 @@
 mod postgres;
 mod sqlite;
 
-use autorepost_core::conformance::Stores;
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use autorepost_core::conformance::{Stores, Time};
 use autorepost_database::Database;
+use chrono::{DateTime, SubsecRound, Utc};
+
+/// The machine's clock, which is also that of a database on it.
+struct Real;
+
+impl Time for Real {
+    fn now(&self) -> DateTime<Utc> {
+        // In whole microseconds, which every store keeps exactly.
+        DateTime::<Utc>::from(std::time::SystemTime::now()).trunc_subsecs(6)
+    }
+
+    fn pass(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        // A little more, because the databases' clocks are coarser.
+        Box::pin(tokio::time::sleep(span + Duration::from_millis(5)))
+    }
+}
 
 fn stores(database: &Database) -> Stores {
     Stores {
@@ -14,7 +32,9 @@ fn stores(database: &Database) -> Stores {
         rules: database.rules(),
         posts: database.posts(),
         reposts: database.reposts(),
+        brakes: database.brakes(),
         jobs: database.jobs(),
+        time: Arc::new(Real),
     }
 }
 

@@ -1,0 +1,86 @@
+//! `source_audit`: compares what a source lists with what was admitted.
+//!
+//! The sync looks as far back as its overlap. What appears later than that with an old date (a private post that is made
+//! public, a listing that was incomplete for days) it cannot see: the audit looks much farther back, admits what is missing,
+//! and raises an alarm, because a gap is either such a post or a fault of ours.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    ErrorKind, Result,
+    connection::Connection,
+    credential::Access,
+    id::ConnectionId,
+    job::{Finish, Job},
+    pipeline::stepping::unusable,
+    policy::{after, before},
+    port::{EntropyExt, Signal},
+    post::FoundPost,
+    worker::{End, Worker},
+};
+
+/// Keys that an alarm names at most.
+const NAMED_MAX: usize = 10;
+
+impl Worker {
+    pub(crate) async fn audit(&self, job: &Job) -> Result<End> {
+        let id = ConnectionId::from_uuid(job.new.subject);
+        let Some(connection) = self.ports.connections.get(job.new.tenant, id).await? else {
+            return Ok(End::Finish(Finish::Done));
+        };
+        let jitter = (self.ports.entropy.number() >> 11) as f64 / (1_u64 << 53) as f64;
+        let next = after(self.now(), self.policy.audit_every.mul_f64(0.9 + 0.2 * jitter));
+        if let Some(reason) = unusable(&connection) {
+            return Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: Some(reason.text) }));
+        }
+        match self.compare(job, &connection).await {
+            Ok(gaps) if gaps.is_empty() => Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: None })),
+            Ok(gaps) => {
+                let named = gaps.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let text = format!(
+                    "{} posts of @{} had been missed and are admitted now: {named}",
+                    gaps.len(),
+                    connection.handle
+                );
+                self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
+                Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: Some(text) }))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::Conflict) => Err(error),
+            // The sync marks the connection; here it is enough to come again.
+            Err(error) => Ok(End::Finish(self.again_after(job, &error))),
+        }
+    }
+
+    /// Walks back over the audit's span, and admits what no sync can see any more. Answers with the keys of these.
+    async fn compare(&self, job: &Job, connection: &Connection) -> Result<Vec<String>> {
+        let (tenant, id) = (connection.tenant, connection.id);
+        let cursor = self.ports.posts.cursor(tenant, id).await?;
+        let rules = self.rules_of(connection).await?;
+        let Some(complete) = cursor.complete_through else { return Ok(Vec::new()) };
+        // From here on the next sync looks by itself.
+        let recent = before(complete, self.policy.sync_overlap);
+        let start = self.beginning(connection, &rules).max(before(self.now(), self.policy.audit_span));
+        let mut old: Vec<FoundPost> = Vec::new();
+        let access = Access::open(connection, &self.ports.keys)?;
+        let source = self.ports.source(connection.platform)?;
+        let (mut page, mut seen) = (None, BTreeSet::new());
+        for _ in 0..self.policy.audit_pages_max {
+            let listing = source.list(&access, page.as_deref()).await?;
+            let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
+            let wanted = |post: &FoundPost| (start..recent).contains(&post.posted_at);
+            old.extend(listing.posts.into_iter().filter(|post| wanted(post) && seen.insert(post.key.clone())));
+            page = listing.next;
+            if page.is_none() || oldest.is_some_and(|oldest| oldest < start) {
+                break;
+            }
+        }
+        let keys: Vec<String> = old.iter().map(|post| post.key.clone()).collect();
+        let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
+        old.retain(|post| !known.contains(&post.key));
+        if old.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.admit_all(job, connection, &mut old, &rules, &cursor).await?;
+        Ok(old.into_iter().map(|post| post.key).collect())
+    }
+}

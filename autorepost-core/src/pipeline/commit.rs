@@ -1,0 +1,243 @@
+//! The commit of a publication, the one step that the public sees; and the questions after it, when its answer was no answer.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    Error, ErrorKind, Result,
+    connection::Connection,
+    credential::Access,
+    job::{Finish, Job, NewJob, refresh_key},
+    pipeline::{
+        publish::{Acting, Turn},
+        stepping::{Passage, With},
+    },
+    policy::after,
+    port::{After, Commit, EntropyExt, Finding, Guard, Signal},
+    repost::Repost,
+    state::{Attempt, Event, Owner, Reason, Receipt},
+    worker::Worker,
+};
+
+/// The window of the hourly cap.
+pub(super) const CAP_WINDOW: TimeDelta = TimeDelta::hours(1);
+/// Slack of the window in which reposts are known to be others': the platform's clock and ours may differ.
+const TAKEN_SLACK: TimeDelta = TimeDelta::hours(1);
+/// The codes of the guards that count commits.
+const HOURLY_CAP: &str = "hourly_cap";
+const ANOMALY: &str = "anomaly";
+
+impl Worker {
+    /// Stores the intent, sends the commit once, and writes down what came of it.
+    pub(super) async fn commit(
+        &self,
+        job: &Job,
+        repost: &Repost,
+        passage: &Passage,
+        attempt: &Attempt,
+        acting: &Acting,
+    ) -> Result<Turn> {
+        if passage.rule.spec.shadow {
+            let text = "shadow mode: everything was done but the commit";
+            self.skip(job, repost, Reason::new(Owner::Nobody, text)).await?;
+            return Ok(Turn::Over);
+        }
+        if attempt.commits >= self.policy.commits_max {
+            let text = format!("the commit was sent {} times and never took effect", attempt.commits);
+            let reason = Reason::new(Owner::Operator, text.clone());
+            self.step(job, repost, Event::Failed(reason), text, With::finish(Finish::Done)).await?;
+            return Ok(Turn::Over);
+        }
+
+        let intended_at = self.now();
+        let with = With {
+            after: After::KeepFor(self.policy.lease),
+            jobs: Vec::new(),
+            guards: self.guards(repost, passage, intended_at),
+        };
+        let event = Event::Intended(intended_at);
+        let repost = &match self.step(job, repost, event, "about to commit", with).await {
+            Err(error) if error.platform_code() == Some(HOURLY_CAP) => {
+                return self.hold_for_cap(job, repost, self.hourly_cap(passage)).await;
+            }
+            Err(error) if error.platform_code() == Some(ANOMALY) => {
+                return self.stop_account(job, repost, &passage.connection).await;
+            }
+            other => other?,
+        };
+
+        // A process that was stopped right here must not wake up and publish what another one has settled meanwhile.
+        if self.now() > after(intended_at, self.policy.commit_start_max) {
+            let error = Error::unavailable("commit", "the process was stopped between the intent and the commit");
+            return self.doubt(job, repost, &error).await;
+        }
+        let publication = acting.publication(self.now());
+        match acting.destination(self)?.commit(&publication, &attempt.ticket).await {
+            Commit::Published(receipt) => {
+                let detail = receipt.url.clone().or_else(|| receipt.id.clone()).unwrap_or_default();
+                self.confirmed(job, repost, receipt, detail).await?;
+                Ok(Turn::Over)
+            }
+            Commit::Refused(error) => {
+                let detail = format!("the platform refused the commit: {error}");
+                let repost = self.step(job, repost, Event::Absent, detail, With::keep()).await?;
+                self.failed_turn(job, &repost, &error).await
+            }
+            Commit::Doubt(error) => self.doubt(job, repost, &error).await,
+        }
+    }
+
+    /// The public sees it. Where, if that is not known yet, is the question of a job of its own.
+    pub(super) async fn confirmed(&self, job: &Job, repost: &Repost, receipt: Receipt, detail: String) -> Result<()> {
+        let mut with = With::finish(Finish::Done);
+        if receipt.id.is_some() && receipt.url.is_none() {
+            with.jobs.push(NewJob::locate(self.job_id(), repost, self.now()));
+        }
+        self.step(job, repost, Event::Confirmed(receipt), detail, with).await?;
+        Ok(())
+    }
+
+    /// What must hold in the transaction of the intent, so that no brake, edit or cap is passed by.
+    fn guards(&self, repost: &Repost, passage: &Passage, now: DateTime<Utc>) -> Vec<Guard> {
+        let below = |code, window, max| Guard::CommitsBelow {
+            code,
+            platform: repost.key.platform,
+            account: repost.key.account.clone(),
+            since: now - window,
+            max,
+        };
+        let anomaly_window = TimeDelta::from_std(self.policy.anomaly_window).unwrap_or(TimeDelta::MAX);
+        vec![
+            Guard::Clock { at: now, off_max: self.policy.clock_off_max },
+            Guard::NoBrake,
+            Guard::Rule { id: passage.rule.id, version: passage.rule.version },
+            Guard::ConnectionUsable(passage.connection.id),
+            below(ANOMALY, anomaly_window, self.policy.anomaly_max),
+            below(HOURLY_CAP, CAP_WINDOW, self.hourly_cap(passage)),
+        ]
+    }
+
+    /// How many posts may go to the destination's account within an hour.
+    pub(super) fn hourly_cap(&self, passage: &Passage) -> u32 {
+        passage.rule.spec.hourly_cap.map_or(self.policy.hourly_max, |cap| cap.min(self.policy.hourly_max))
+    }
+
+    pub(super) async fn hold_for_cap(&self, job: &Job, repost: &Repost, max: u32) -> Result<Turn> {
+        let until = after(self.now(), self.policy.hold);
+        let text = format!("{max} posts an hour may go to this account");
+        self.hold(job, repost, until, Reason::new(Owner::Quota, text)).await?;
+        Ok(Turn::Over)
+    }
+
+    /// So many posts in so short a time are nobody's wish: holds the account until a person looks.
+    async fn stop_account(&self, job: &Job, repost: &Repost, connection: &Connection) -> Result<Turn> {
+        let (platform, minutes) = (connection.platform.title(), self.policy.anomaly_window.as_secs() / 60);
+        let text = format!(
+            "{platform} @{} was paused: {} posts went there within {minutes} minutes. Look what causes them, then resume it",
+            connection.handle, self.policy.anomaly_max
+        );
+        let next = Connection { paused: true, status_detail: Some(text.clone()), ..connection.clone() };
+        match self.ports.connections.update(&next, Some(job.lease())).await {
+            Ok(_) => self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text }),
+            // Somebody changed the row meanwhile: the next try meets the same guard.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+        let until = after(self.now(), self.policy.hold);
+        self.hold(job, repost, until, Reason::new(Owner::Operator, text)).await?;
+        Ok(Turn::Over)
+    }
+
+    /// The commit was sent, and its answer is no answer.
+    async fn doubt(&self, job: &Job, repost: &Repost, error: &Error) -> Result<Turn> {
+        let again = Finish::Again {
+            run_at: after(self.now(), self.policy.find_every),
+            attempts: 0,
+            note: Some(format!("asking the platform what became of the commit: {error}")),
+        };
+        let detail = format!("no clear answer to the commit: {error}");
+        self.note(job, repost, "in_doubt", &detail, With::finish(again)).await?;
+        Ok(Turn::Over)
+    }
+
+    /// Asks what became of a commit.
+    pub(super) async fn reconcile(&self, job: &Job, repost: &Repost, attempt: &Attempt) -> Result<Turn> {
+        let now = self.now();
+        let first = attempt.first_commit_at.unwrap_or(repost.updated_at);
+        let last = attempt.last_commit_at.unwrap_or(repost.updated_at);
+        let (finding, settle) = match self.ask(repost, attempt, first).await {
+            Ok((finding, settle)) => (Ok(finding), settle),
+            Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+            Err(error) => (Err(error), Default::default()),
+        };
+        let unclear = match finding {
+            Ok(Finding::Published(receipt)) => {
+                let detail =
+                    format!("found: {}", receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or("its upload"));
+                self.confirmed(job, repost, receipt, detail).await?;
+                return Ok(Turn::Over);
+            }
+            // `now` was taken before the platform was asked: what it did since does not count.
+            Ok(Finding::Absent) if now >= after(last, settle) => {
+                let detail = "the settle window is over and it is not there: it may be sent again";
+                let guards = vec![Guard::Clock { at: self.now(), off_max: self.policy.clock_off_max }];
+                let with = With { guards, ..With::keep() };
+                return Ok(Turn::Go(Box::new(self.step(job, repost, Event::Absent, detail, with).await?)));
+            }
+            Ok(Finding::Absent) => {
+                let run_at = after(last, settle).min(after(now, self.policy.find_every.max(settle / 4)));
+                return self.ask_again(job, run_at, 0, "not to be seen yet".into()).await;
+            }
+            Ok(Finding::Unknown(why)) => Reason::new(Owner::Reconciling, why),
+            Err(error) => {
+                if error.kind() == ErrorKind::Unauthorized {
+                    self.ports.jobs.hasten(&[refresh_key(repost.connection)]).await?;
+                }
+                Reason { owner: Owner::Reconciling, ..Reason::from_error(&error) }
+            }
+        };
+        if now > after(first, self.policy.doubt_max) {
+            let text = format!(
+                "the commit was sent at {} and the platform cannot tell whether it took effect: look at the account and \
+                 confirm or deny it ({})",
+                last.format("%Y-%m-%d %H:%M:%S UTC"),
+                unclear.text
+            );
+            let evidence = Reason { text: text.clone(), owner: Owner::Operator, ..unclear };
+            self.step(job, repost, Event::Doubted(evidence), text, With::finish(Finish::Done)).await?;
+            return Ok(Turn::Over);
+        }
+        let attempts = job.attempts + 1;
+        let jitter = 0.5 + (self.ports.entropy.number() >> 32) as f64 / (1_u64 << 33) as f64;
+        let wait = self.policy.find_every.saturating_mul(1 << attempts.min(10)).min(self.policy.backoff_max);
+        self.ask_again(job, after(now, wait.mul_f64(jitter)), attempts, unclear.text).await
+    }
+
+    async fn ask(
+        &self,
+        repost: &Repost,
+        attempt: &Attempt,
+        since: DateTime<Utc>,
+    ) -> Result<(Finding, std::time::Duration)> {
+        let op = "find commit";
+        let connection = self
+            .ports
+            .connections
+            .get(repost.tenant, repost.connection)
+            .await?
+            .ok_or_else(|| Error::not_found(op, "the connection does not exist any more"))?;
+        let access = Access::open(&connection, &self.ports.keys)?;
+        let (platform, account) = (repost.key.platform, &repost.key.account);
+        let taken = self.ports.reposts.published_ids(repost.tenant, platform, account, since - TAKEN_SLACK).await?;
+        let acting = Acting::new(self, access, &attempt.submission);
+        let destination = acting.destination(self)?;
+        let finding = destination.find(&acting.publication(self.now()), &attempt.ticket, since, &taken).await?;
+        Ok((finding, destination.timing().settle))
+    }
+
+    async fn ask_again(&self, job: &Job, run_at: DateTime<Utc>, attempts: u32, why: String) -> Result<Turn> {
+        let note = Some(format!("asking the platform what became of the commit: {why}"));
+        let again = Finish::Again { run_at, attempts, note };
+        self.ports.jobs.finish(job.lease(), &again).await?;
+        Ok(Turn::Over)
+    }
+}

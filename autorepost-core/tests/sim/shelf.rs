@@ -1,0 +1,72 @@
+//! The media store and the rate limiter, with a point to crash at before and after each effect.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use autorepost_core::{
+    Result,
+    media::{MediaFacts, MediaKey},
+    memory::{MemoryLimiter, MemoryMedia},
+    port::{Budget, ByteStream, MediaStore, Permit, Probe, RateLimiter, Stored},
+};
+use chrono::{DateTime, Utc};
+
+use crate::hub::tick;
+
+async fn around<T>(work: impl Future<Output = T>) -> T {
+    tick().await;
+    let result = work.await;
+    tick().await;
+    result
+}
+
+#[derive(Default)]
+pub struct Shelf(MemoryMedia);
+
+#[async_trait]
+impl MediaStore for Shelf {
+    async fn put(&self, body: ByteStream, bytes_max: u64) -> Result<Stored> {
+        around(self.0.put(body, bytes_max)).await
+    }
+
+    async fn open(&self, key: &MediaKey, range: Range<u64>) -> Result<ByteStream> {
+        around(self.0.open(key, range)).await
+    }
+
+    async fn size(&self, key: &MediaKey) -> Result<Option<u64>> {
+        around(self.0.size(key)).await
+    }
+
+    async fn remove(&self, key: &MediaKey) -> Result<()> {
+        around(self.0.remove(key)).await
+    }
+
+    async fn url(&self, key: &MediaKey, expires_at: DateTime<Utc>) -> Result<Option<String>> {
+        around(self.0.url(key, expires_at)).await
+    }
+}
+
+#[async_trait]
+impl Probe for Shelf {
+    async fn probe(&self, key: &MediaKey) -> Result<MediaFacts> {
+        around(self.0.probe(key)).await
+    }
+}
+
+#[derive(Default)]
+pub struct Budgets(MemoryLimiter);
+
+#[async_trait]
+impl RateLimiter for Budgets {
+    async fn acquire(&self, budget: &Budget, now: DateTime<Utc>) -> Result<Permit> {
+        around(self.0.acquire(budget, now)).await
+    }
+
+    async fn close(&self, name: &str, until: DateTime<Utc>) -> Result<()> {
+        around(self.0.close(name, until)).await
+    }
+
+    async fn closed_until(&self, name: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        around(self.0.closed_until(name, now)).await
+    }
+}
