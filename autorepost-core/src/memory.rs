@@ -56,6 +56,8 @@ struct World {
     journals: BTreeMap<RepostId, Vec<Entry>>,
     jobs: BTreeMap<JobId, Job>,
     finished: BTreeMap<JobId, DateTime<Utc>>,
+    /// Queued and running jobs by key.
+    live: BTreeMap<String, JobId>,
 }
 
 impl Memory {
@@ -67,6 +69,12 @@ impl Memory {
     /// Every job, for tests to look at.
     pub fn jobs(&self) -> Vec<Job> {
         self.lock().jobs.values().cloned().collect()
+    }
+
+    /// Looks at the jobs that are queued or running.
+    pub fn look_at_live_jobs<T>(&self, look: impl FnOnce(&[&Job]) -> T) -> T {
+        let world = self.lock();
+        look(&world.live.values().filter_map(|id| world.jobs.get(id)).collect::<Vec<_>>())
     }
 
     /// Every rule, for tests to look at.
@@ -117,7 +125,7 @@ impl World {
     }
 
     fn live(&self, key: &str) -> Option<&Job> {
-        self.jobs.values().find(|job| job.new.key == key && matches!(job.state, JobState::Queued | JobState::Running))
+        self.live.get(key).and_then(|id| self.jobs.get(id))
     }
 
     fn enqueue(&mut self, new: &NewJob) {
@@ -130,6 +138,7 @@ impl World {
                 leased_until: None,
                 note: None,
             };
+            self.live.insert(new.key.clone(), new.id);
             self.jobs.insert(new.id, job);
         }
     }
@@ -139,6 +148,9 @@ impl World {
         let now = self.now;
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.leased_until = None;
+        if !matches!(finish, Finish::Again { .. }) {
+            self.live.remove(&job.new.key);
+        }
         match finish {
             Finish::Done => {
                 job.state = JobState::Done;

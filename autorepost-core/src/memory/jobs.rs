@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::Memory;
+use super::{Memory, World};
 use crate::{
     Result,
     id::JobId,
@@ -29,25 +29,28 @@ impl JobQueue for Memory {
     async fn claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
         self.unit(|world| {
             let now = world.now;
-            for job in world.jobs.values_mut() {
-                if job.state == JobState::Running && job.leased_until.is_none_or(|until| until <= now) {
+            let World { jobs, live, .. } = world;
+            for id in live.values() {
+                let ended =
+                    |job: &&mut Job| job.state == JobState::Running && job.leased_until.is_none_or(|at| at <= now);
+                if let Some(job) = jobs.get_mut(id).filter(ended) {
                     job.state = JobState::Queued;
                     job.attempts += 1;
                     job.leased_until = None;
                 }
             }
-            let running = world.jobs.values().filter(|job| job.state == JobState::Running);
-            let mut busy: BTreeSet<String> = running.map(|job| job.new.lane.clone()).collect();
+            let here = || live.values().filter_map(|id| jobs.get(id));
+            let mut busy: BTreeSet<&str> =
+                here().filter(|job| job.state == JobState::Running).map(|job| job.new.lane.as_str()).collect();
             let due =
                 |job: &&Job| job.state == JobState::Queued && job.new.run_at <= now && kinds.contains(&job.new.kind);
-            let mut queue: Vec<_> = world.jobs.values().filter(due).map(|job| job.new.clone()).collect();
+            let mut queue: Vec<&NewJob> = here().filter(due).map(|job| &job.new).collect();
             queue.sort_by_key(|job| (job.kind.priority(), job.order_at, job.id));
+            queue.retain(|job| busy.insert(&job.lane));
+            let chosen: Vec<JobId> = queue.into_iter().take(max as usize).map(|job| job.id).collect();
             let mut claimed = Vec::new();
-            for new in queue {
-                if claimed.len() == max as usize || !busy.insert(new.lane) {
-                    continue;
-                }
-                if let Some(job) = world.jobs.get_mut(&new.id) {
+            for id in chosen {
+                if let Some(job) = jobs.get_mut(&id) {
                     job.state = JobState::Running;
                     job.epoch += 1;
                     job.leased_until = Some(after(now, lease));
@@ -83,7 +86,9 @@ impl JobQueue for Memory {
     async fn hasten(&self, keys_or_lanes: &[String]) -> Result<()> {
         self.unit(|world| {
             let now = world.now;
-            for job in world.jobs.values_mut().filter(|job| job.state == JobState::Queued) {
+            let World { jobs, live, .. } = world;
+            for id in live.values() {
+                let Some(job) = jobs.get_mut(id).filter(|job| job.state == JobState::Queued) else { continue };
                 if keys_or_lanes.contains(&job.new.key) || keys_or_lanes.contains(&job.new.lane) {
                     job.new.run_at = job.new.run_at.min(now);
                 }
@@ -112,8 +117,8 @@ impl JobQueue for Memory {
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         self.unit(|world| {
-            let queued = world.jobs.values().filter(|job| job.state == JobState::Queued);
-            Ok(queued.map(|job| job.new.run_at).min())
+            let live = world.live.values().filter_map(|id| world.jobs.get(id));
+            Ok(live.filter(|job| job.state == JobState::Queued).map(|job| job.new.run_at).min())
         })
     }
 
@@ -137,6 +142,7 @@ impl JobQueue for Memory {
             world.finished.remove(&job);
             let now = world.now;
             if let Some(job) = world.jobs.get_mut(&job) {
+                world.live.insert(job.new.key.clone(), job.new.id);
                 job.state = JobState::Queued;
                 job.attempts = 0;
                 job.new.run_at = now;

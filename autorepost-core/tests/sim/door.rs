@@ -63,8 +63,8 @@ impl Door {
 
     fn holds(&self, lease: Option<Lease>) -> bool {
         lease.is_some_and(|lease| {
-            let same = |job: &Job| job.lease() == lease && job.state == JobState::Running;
-            self.hub.memory.jobs().iter().any(same)
+            let same = |job: &&Job| job.lease() == lease && job.state == JobState::Running;
+            self.hub.memory.look_at_live_jobs(|jobs| jobs.iter().any(same))
         })
     }
 

@@ -529,15 +529,17 @@ impl World {
     /// A little time passes while there is work; else as much as it takes until something can be claimed.
     fn skip_idle_time(&self) {
         let now = self.hub.now();
-        let jobs = self.hub.memory.jobs();
-        let held = |lane: &str| jobs.iter().any(|job| job.state == JobState::Running && job.new.lane == lane);
-        let next = jobs.iter().filter_map(|job| match job.state {
-            JobState::Queued if !held(&job.new.lane) => Some(job.new.run_at),
-            JobState::Running => job.leased_until,
-            _ => None,
+        let next = self.hub.memory.look_at_live_jobs(|jobs| {
+            let held = |lane: &str| jobs.iter().any(|job| job.state == JobState::Running && job.new.lane == lane);
+            let times = jobs.iter().filter_map(|job| match job.state {
+                JobState::Queued if !held(&job.new.lane) => Some(job.new.run_at),
+                JobState::Running => job.leased_until,
+                _ => None,
+            });
+            times.min()
         });
         let little = after(now, Duration::from_millis(100));
-        self.hub.clock.set(next.min().unwrap_or(little).max(little));
+        self.hub.clock.set(next.unwrap_or(little).max(little));
     }
 
     /// Whether a rule is left.
