@@ -1,0 +1,111 @@
+//! A real Postgres server on a port of its own, in a folder of its own. It ends with the test process, whichever way that
+//! ends.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+/// How long a server may take to start or to stop, in seconds.
+const SWITCH_SECS_MAX: &str = "60";
+
+pub struct Server {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    /// Stops the server and removes its folder as soon as its standard input, held by us, is closed.
+    guard: Child,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let programs = programs();
+        let folder = tempfile::Builder::new().prefix("autorepost-postgres-").tempdir().unwrap().keep();
+        if is_root() {
+            let owned = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&folder).status().unwrap();
+            assert!(owned.success(), "chown failed");
+        }
+        // Ctrl-C is for the tests: their end is the guard's.
+        let script = r#"trap '' INT; folder=$1; shift
+            cat >/dev/null; "$@" stop -m immediate -D "$folder/data" >/dev/null 2>&1; rm -rf "$folder""#;
+        let guard = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .arg(&folder)
+            .args(prefix())
+            .arg(programs.join("pg_ctl"))
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self { programs, folder, port, guard };
+        let options = ["--auth=trust", "--username=autorepost", "--encoding=UTF8", "--locale=C", "--no-sync"];
+        server.run("initdb", &options);
+        server.up();
+        server
+    }
+
+    /// Starts it, and waits until it answers.
+    pub fn up(&self) {
+        let options = format!("-p {} -h 127.0.0.1 -k '' -F -c max_connections=200", self.port);
+        let log = self.folder.join("log");
+        let log = log.to_str().unwrap();
+        self.run("pg_ctl", &["start", "-w", "-t", SWITCH_SECS_MAX, "-s", "-o", &options, "-l", log]);
+    }
+
+    /// Stops it, and waits until it is gone: `fast` ends transactions in order, `immediate` is a crash.
+    pub fn down(&self, mode: &str) {
+        self.run("pg_ctl", &["stop", "-w", "-t", SWITCH_SECS_MAX, "-s", "-m", mode]);
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://autorepost@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let prefix = prefix();
+        let output: Output = Command::new(prefix[0])
+            .args(&prefix[1..])
+            .arg(self.programs.join(program))
+            .arg("-D")
+            .arg(self.folder.join("data"))
+            .args(arguments)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        assert!(output.status.success(), "{program} failed: {}{log}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// Postgres refuses to run as root.
+fn prefix() -> &'static [&'static str] {
+    match is_root() {
+        true => &["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"],
+        false => &["env"],
+    }
+}
+
+/// The folder of Postgres's programs: where PATH finds `initdb`, or Debian's.
+fn programs() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
+    debian.sort();
+    let has = |folder: &Path, program: &str| folder.join(program).is_file();
+    std::env::split_paths(&path)
+        .chain(debian.into_iter().rev())
+        .find(|folder| has(folder, "initdb") && has(folder, "pg_ctl"))
+        .expect("these tests need Postgres: run scripts/setup, or apt-get install postgresql")
+}
