@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// How long a server may take to start or to stop, in seconds.
@@ -37,8 +38,7 @@ impl Server {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { programs, folder, port, guard };
+        let server = Self { programs, folder, port: free_port(), guard };
         let options = ["--auth=trust", "--username=autorepost", "--encoding=UTF8", "--locale=C", "--no-sync"];
         server.run("initdb", &options);
         server.up();
@@ -83,6 +83,18 @@ impl Drop for Server {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+/// A free port below those that outgoing connections are given: so it is still free when its owner comes back after a
+/// while, and nobody who calls it meanwhile can reach himself.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(61);
+    let mut ports = (0..12_000).map(|_| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        u16::try_from(20_000 + first.wrapping_add(step) % 12_000).unwrap()
+    });
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 fn is_root() -> bool {

@@ -1,0 +1,105 @@
+//! Real processes against a real Postgres and the sandbox, with everything going wrong: nothing is published twice, and
+//! nothing is lost.
+//!
+//! A minute by default; `SOAK_SECS=3600 SEED=7 cargo test -p autorepost-bin --test soak -- --nocapture` for an hour. The
+//! seed decides what is done to the processes; how they interleave is theirs. With `OLD_BINARY=PATH` one of the workers is an
+//! older build, as in a rolling deploy.
+
+#![cfg(unix)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+mod chaos;
+mod dice;
+#[path = "../../../autorepost-adapters/database/tests/it/server.rs"]
+mod postgres;
+mod process;
+mod scene;
+mod verdict;
+
+use std::{str::FromStr, sync::atomic::Ordering, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use chaos::{Crew, Stage};
+use scene::Scene;
+use verdict::{Book, DRAIN_MAX, Verdict};
+
+/// Worker processes at once.
+const WORKERS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_published_twice_and_nothing_is_lost() {
+    let secs = setting("SOAK_SECS", 60);
+    let seed = setting("SEED", 1);
+    let old = std::env::var_os("OLD_BINARY").map(Into::into);
+    println!("soak: seed {seed}, {secs} s");
+
+    let scene = Scene::set(seed).await;
+    scene.set_faults(&scene::faults()).await;
+    let stage = Stage::new(scene, seed, Duration::from_secs(secs));
+    let crew = stage.play(WORKERS, old).await;
+    let faults = stage.scene.faults().await;
+    stage.scene.set_faults(&[]).await;
+    drain(&stage).await;
+    stop(crew).await;
+
+    let verdict = Verdict::reach(&stage).await;
+    let told = verdict.told(&stage).await;
+    let tally = &stage.tally;
+    let [kills, stops, freezes, zombies, restarts, commands] =
+        [&tally.kills, &tally.stops, &tally.freezes, &tally.zombies, &tally.restarts, &tally.commands]
+            .map(|one| one.load(Ordering::Relaxed));
+    let panics = panics(&stage);
+    assert!(told.is_empty() && panics.is_empty(), "seed {seed}: {verdict}\n{panics}{told}");
+    println!(
+        "soak: seed {seed}, {secs} s: {kills} SIGKILLs, {stops} stops, {freezes} freezes, {zombies} freezes longer than \
+         the lease, {restarts} database restarts, {commands} operator's commands, {faults} faults; {verdict}"
+    );
+}
+
+fn setting<T: FromStr>(name: &str, default: T) -> T {
+    match std::env::var(name) {
+        Ok(text) => text.parse().ok().unwrap_or_else(|| panic!("{name} must be a number, not \"{text}\"")),
+        Err(_) => default,
+    }
+}
+
+/// Waits until everything has come to its end.
+async fn drain(stage: &Stage) {
+    let wanted = stage.wanted.lock().unwrap().len();
+    let end = Instant::now() + DRAIN_MAX;
+    loop {
+        let book = Book::read(stage).await.unwrap();
+        if book.is_settled(wanted) {
+            return;
+        }
+        if Instant::now() > end {
+            for repost in book.reposts.iter().filter(|repost| !repost.state.is_terminal()).take(5) {
+                let story = stage.scene.house.ask(&["explain", &repost.key.post]).await;
+                println!("{}", String::from_utf8_lossy(&story.stdout));
+            }
+            panic!("seed {}: does not come to its end: {wanted} posts wanted, {}", stage.seed, book.unsettled());
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Stops what still runs, as a deploy does.
+async fn stop(crew: Crew) {
+    for process in crew.workers.into_iter().chain([crew.api]) {
+        let status = process.stop().await;
+        assert!(status.success(), "a process did not stop well: {status}");
+    }
+}
+
+/// Where a log tells of a panic.
+fn panics(stage: &Stage) -> String {
+    let logs = std::fs::read_dir(stage.scene.house.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let logs = logs.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    let told = logs.filter_map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = text.lines().find(|line| line.contains("panicked"))?.to_owned();
+        Some(format!("{}: {line}\n", path.display()))
+    });
+    told.collect()
+}
