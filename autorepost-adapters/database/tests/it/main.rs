@@ -5,6 +5,7 @@
 mod postgres;
 mod server;
 mod sqlite;
+mod stored;
 
 use autorepost_core::conformance::Stores;
 use autorepost_database::Database;
