@@ -14,7 +14,7 @@ use autorepost_core::{
     port::{Authorizer, Clock, Entropy, EntropyExt, Fetched, Grant, Identity, Listing, Source},
     post::{FoundPost, PostKind, Unusable},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -307,10 +307,13 @@ impl Source for TikTok {
             return Err(blocked(op, "TikTok repeats the same page for ever"));
         }
         // A pinned post is out of order and says nothing about where the next page begins.
-        let oldest = items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at).min();
-        let oldest = oldest.or_else(|| items.iter().filter_map(created_at).min());
+        let times = || items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at);
+        let oldest = times().min().or_else(|| items.iter().filter_map(created_at).min());
         let next = oldest.filter(|_| more).map(|oldest| {
-            let next = PageToken { cursor: oldest.timestamp_millis(), first, ..token };
+            // Times are told in whole seconds, so posts of the oldest second may be on the next page, too: it begins with
+            // that second once more, unless there is nothing else on this one.
+            let again = if times().all(|time| time == oldest) { TimeDelta::zero() } else { TimeDelta::seconds(1) };
+            let next = PageToken { cursor: (oldest + again).timestamp_millis(), first, ..token };
             serde_json::to_string(&next).expect("a page token has a JSON form")
         });
         let own = |item: &&Value| {
