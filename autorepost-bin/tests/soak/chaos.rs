@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     dice::Dice,
     postgres::free_port,
-    process::{Process, program},
+    process::Process,
     scene::{POSTS_ON_X, Scene, VIDEOS, Wanted, now},
 };
 
@@ -96,7 +96,7 @@ impl Stage {
 
     /// Whether the database was there all the time since the tide was read.
     fn database_stayed(&self, tide: u64) -> bool {
-        tide % 2 == 0 && self.tide() == tide
+        tide.is_multiple_of(2) && self.tide() == tide
     }
 
     /// Plays until the time is over, and answers with what runs then.
@@ -131,7 +131,7 @@ impl Stage {
                     let listen = format!("127.0.0.1:{}", free_port());
                     self.scene.house.start(old, &name, &["run"], &[("AUTOREPOST_LISTEN", &listen)])
                 }
-                None => self.scene.house.start(&program(), &name, &["worker"], &[]),
+                None => self.scene.house.start(&self.scene.house.program, &name, &["worker"], &[]),
             };
             loop {
                 let life = dice.millis(100..4_500);
@@ -178,7 +178,7 @@ impl Stage {
         let mut dice = self.dice("api");
         loop {
             let tide = self.tide();
-            let mut api = self.scene.house.start(&program(), "api", &["api"], &[]);
+            let mut api = self.scene.house.start(&self.scene.house.program, "api", &["api"], &[]);
             if !self.goes_on() {
                 return api;
             }

@@ -20,6 +20,8 @@ const COMMAND_MAX: Duration = Duration::from_secs(150);
 /// What every process has in common.
 pub struct House {
     pub folder: tempfile::TempDir,
+    /// The program that is tested: a copy, which a build meanwhile does not replace.
+    pub program: PathBuf,
     pub environment: Vec<(&'static str, String)>,
     /// Kills the whole group as soon as its standard input, held by us, is closed.
     guard: std::process::Child,
@@ -35,7 +37,9 @@ impl House {
             .process_group(0)
             .spawn()
             .unwrap();
-        Self { folder, environment: Vec::new(), guard }
+        let program = folder.path().join("autorepost");
+        std::fs::copy(env!("CARGO_BIN_EXE_autorepost"), &program).unwrap();
+        Self { folder, program, environment: Vec::new(), guard }
     }
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
@@ -65,7 +69,7 @@ impl House {
 
     /// Runs a command of the program to its end.
     pub async fn ask(&self, arguments: &[&str]) -> Output {
-        let output = self.command(&program(), arguments).output();
+        let output = self.command(&self.program, arguments).output();
         let output = timeout(COMMAND_MAX, output).await.unwrap_or_else(|_| panic!("{arguments:?} does not end"));
         let output = output.unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -89,11 +93,6 @@ impl Drop for House {
             println!("the logs stay in {}", self.folder.path().display());
         }
     }
-}
-
-/// The program that is tested.
-pub fn program() -> PathBuf {
-    env!("CARGO_BIN_EXE_autorepost").into()
 }
 
 pub struct Process {

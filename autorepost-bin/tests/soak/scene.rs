@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     dice::Dice,
     postgres::{Server, free_port},
-    process::{House, Process, program},
+    process::{House, Process},
 };
 
 pub const VIDEOS: &str = "videos";
@@ -63,7 +63,7 @@ impl Scene {
         let postgres = Server::start();
         let folder = house.folder.path().join("sandbox");
         let arguments = ["sandbox", "--port", "0", "--seed", &seed.to_string(), "--folder", folder.to_str().unwrap()];
-        let sandbox = house.start(&program(), "sandbox", &arguments, &[]);
+        let sandbox = house.start(&house.program, "sandbox", &arguments, &[]);
         let base = said(&house.log("sandbox"), "AUTOREPOST_SANDBOX=").await;
         house.environment = vec![
             ("AUTOREPOST_FOLDER", house.folder.path().join("data").to_str().unwrap().to_owned()),
@@ -77,7 +77,7 @@ impl Scene {
         house.tell(&["connect", "tiktok", "--handle", HANDLE, "--jar", &file("tiktok-cookies.json")]).await;
         let token = file("instagram-token.json");
         // Every other run lets Instagram fetch the videos from the api process instead of sending them.
-        let login = if seed % 2 == 0 { "instagram" } else { "facebook" };
+        let login = if seed.is_multiple_of(2) { "instagram" } else { "facebook" };
         house.tell(&["connect", "instagram", "--login", login, "--account", INSTAGRAM.0, "--token", &token]).await;
         house.tell(&["connect", "youtube", "--token", &file("youtube-token.json")]).await;
         house.tell(&["connect", "x", "--token", &file("x-token.json")]).await;
@@ -112,11 +112,12 @@ impl Scene {
     pub async fn post(&self, number: usize, dice: &mut Dice) -> Wanted {
         let index = CLIPS.len() + 2 + number;
         let id = id(index);
+        // Some appear late.
+        let late = if dice.percent(30) { dice.below(20_000) as i64 } else { 0 };
         let mut post = TikTokPost {
             id: id.clone(),
             caption: format!("Soak number {number}, for all who wait #soak"),
-            // Some appear late.
-            created_at: SystemClock.now() - TimeDelta::from_std(dice.millis(0..20_000)).unwrap(),
+            created_at: now() - TimeDelta::milliseconds(late),
             clip: None,
             private: false,
             deleted: false,
@@ -211,7 +212,7 @@ async fn said(log: &Path, words: &str) -> String {
     }
 }
 
-/// The time of a ledger, as the sandbox's clock has it: ours, for it is on this machine.
+/// The time, as the sandbox's clock has it: ours, for it is on this machine.
 pub fn now() -> DateTime<Utc> {
     SystemClock.now()
 }

@@ -1,6 +1,6 @@
 //! The two books at the end of a run: what the program knows, and what the public sees.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use autorepost_core::{
     Platform,
@@ -38,7 +38,7 @@ pub struct Verdict {
 /// Our book.
 pub struct Book {
     posts: Vec<Post>,
-    pub reposts: Vec<Repost>,
+    reposts: Vec<Repost>,
 }
 
 impl Book {
@@ -54,14 +54,6 @@ impl Book {
     pub fn is_settled(&self, wanted: usize) -> bool {
         let all = self.posts.len() >= wanted && self.reposts.len() >= wanted * DESTINATIONS.len();
         all && self.reposts.iter().all(|repost| repost.state.is_terminal())
-    }
-
-    pub fn unsettled(&self) -> String {
-        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-        for repost in &self.reposts {
-            *states.entry(repost.state.name()).or_default() += 1;
-        }
-        format!("{} posts, reposts {states:?}", self.posts.len())
     }
 }
 
@@ -182,6 +174,3 @@ impl fmt::Display for Verdict {
         write!(f, "{posts} posts, {publications} publications, duplicates {duplicates}, lost {lost}")
     }
 }
-
-/// How long everything may take to come to its end once nothing goes wrong any more.
-pub const DRAIN_MAX: Duration = Duration::from_secs(240);
