@@ -143,7 +143,7 @@ impl Verdict {
                 }
             }
         }
-        for repost in &book.reposts {
+        for repost in book.reposts.iter().filter(|repost| repost.state.is_terminal()) {
             if let Some(job) = database.jobs().find(&repost.job_key()).await.unwrap() {
                 self.wrong(
                     &repost.key.post,
