@@ -39,6 +39,7 @@ pub struct Tally {
     pub freezes: AtomicU32,
     pub zombies: AtomicU32,
     pub restarts: AtomicU32,
+    pub hangs: AtomicU32,
     pub commands: AtomicU32,
 }
 
@@ -109,7 +110,7 @@ impl Stage {
         let mut others = JoinSet::new();
         let api = tokio::spawn(Arc::clone(self).serve());
         others.spawn(Arc::clone(self).post());
-        others.spawn(Arc::clone(self).restart_database());
+        others.spawn(Arc::clone(self).trouble_database());
         others.spawn(Arc::clone(self).pause_rules());
         others.spawn(Arc::clone(self).meddle());
         while let Some(ended) = others.join_next().await {
@@ -122,7 +123,6 @@ impl Stage {
     /// The lives of one worker.
     async fn live(self: Arc<Self>, name: String, old: Option<PathBuf>) -> Process {
         let mut dice = self.dice(&name);
-        let lease = Policy::brisk().lease.as_millis() as u64;
         loop {
             let (tide, born) = (self.tide(), Instant::now());
             let mut worker = match &old {
@@ -164,7 +164,7 @@ impl Stage {
                     }
                     _ => {
                         worker.freeze();
-                        sleep(dice.millis(lease + 200..lease + 4_000)).await;
+                        sleep(dice.millis(lease() + 200..lease() + 4_000)).await;
                         worker.thaw();
                         count(&self.tally.zombies);
                     }
@@ -211,20 +211,30 @@ impl Stage {
         }
     }
 
-    async fn restart_database(self: Arc<Self>) {
+    async fn trouble_database(self: Arc<Self>) {
         let mut dice = self.dice("database");
         loop {
             self.pace(dice.millis(5_000..14_000)).await;
             if !self.goes_on() {
                 return;
             }
-            let mode = if dice.percent(50) { "fast" } else { "immediate" };
             self.tide.fetch_add(1, Ordering::SeqCst);
-            block_in_place(|| self.scene.postgres.down(mode));
-            sleep(dice.millis(50..2_500)).await;
-            block_in_place(|| self.scene.postgres.up());
+            match dice.below(4) {
+                0 => {
+                    block_in_place(|| self.scene.postgres.freeze());
+                    sleep(dice.millis(500..lease() + 3_000)).await;
+                    block_in_place(|| self.scene.postgres.thaw());
+                    count(&self.tally.hangs);
+                }
+                mode => {
+                    let mode = if mode == 1 { "fast" } else { "immediate" };
+                    block_in_place(|| self.scene.postgres.down(mode));
+                    sleep(dice.millis(50..2_500)).await;
+                    block_in_place(|| self.scene.postgres.up());
+                    count(&self.tally.restarts);
+                }
+            }
             self.tide.fetch_add(1, Ordering::SeqCst);
-            count(&self.tally.restarts);
         }
     }
 
@@ -280,6 +290,11 @@ impl Stage {
             self.pace(dice.millis(500..3_000)).await;
         }
     }
+}
+
+/// How long a lease lasts, in milliseconds.
+fn lease() -> u64 {
+    Policy::brisk().lease.as_millis() as u64
 }
 
 /// Whether SIGTERM came before anybody listened.

@@ -77,3 +77,15 @@ fn a_server_that_crashed_is_unavailable_and_found_again() {
         database.jobs().stats().await.unwrap();
     });
 }
+
+#[test]
+fn a_server_that_hangs_is_unavailable_and_found_again() {
+    let server = Server::start();
+    let config =
+        DatabaseConfig { acquire_timeout: Duration::from_secs(2), ..DatabaseConfig::new(server.url("postgres")) };
+    server.freeze();
+    let error = block_on(Database::connect(&config)).err().expect("it answers nothing");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    server.thaw();
+    block_on(async { Database::connect(&config).await.unwrap().migrate().await.unwrap() });
+}

@@ -58,6 +58,29 @@ impl Server {
         self.run("pg_ctl", &["stop", "-w", "-t", SWITCH_SECS_MAX, "-s", "-m", mode]);
     }
 
+    /// Stops all its processes where they are: it answers nothing, and its connections stay.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let first = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let first = first.lines().next().unwrap().to_owned();
+        let kill = |pids: &[String]| {
+            // One that has ended meanwhile needs no signal.
+            let script = r#"signal=$1; shift; kill -"$signal" "$@" 2>/dev/null || true"#;
+            assert!(Command::new("sh").args(["-c", script, "sh", name]).args(pids).status().unwrap().success());
+        };
+        // The parent first: from then on there are no new children.
+        kill(&[first.clone()]);
+        kill(&children(&first));
+    }
+
     pub fn url(&self, database: &str) -> String {
         format!("postgres://autorepost@127.0.0.1:{}/{database}", self.port)
     }
@@ -95,6 +118,17 @@ pub fn free_port() -> u16 {
         u16::try_from(20_000 + first.wrapping_add(step) % 12_000).unwrap()
     });
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
+fn children(parent: &str) -> Vec<String> {
+    let is_child = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name, which stands in parentheses, come the state and the parent.
+        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(parent)
+    };
+    let processes = std::fs::read_dir("/proc").expect("freezing a server needs /proc").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    pids.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_child).collect()
 }
 
 fn is_root() -> bool {
