@@ -58,7 +58,8 @@ async fn posts_of_one_second_are_listed_when_a_page_ends_between_them() {
     for id in 1..=12 {
         let millis = TimeDelta::milliseconds(i64::from(id % 3) * 300);
         let time = second + TimeDelta::seconds(i64::from(id / 3)) + millis;
-        add(&stage, &folder, id, |post| post.created_at = time);
+        // The one that is pinned is on the first page, and begins the second.
+        add(&stage, &folder, id, |post| (post.created_at, post.pinned) = (time, id == 8));
     }
     assert_eq!(keys(&all(&stage).await), (1..=12).collect::<Vec<_>>());
 }
