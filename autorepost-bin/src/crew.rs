@@ -32,6 +32,11 @@ use tokio::{
 pub const JOBS_MAX: usize = 16;
 /// The longest time between two looks at the queue when nobody wakes us.
 const POLL_MAX: Duration = Duration::from_secs(1);
+/// The shortest.
+const POLL_MIN: Duration = Duration::from_millis(20);
+/// The time between two looks while a job is due that nobody may claim, because another of its lane runs. The end of ours
+/// wakes us; this is for those of other processes.
+const BLOCKED_POLL: Duration = Duration::from_millis(250);
 /// Heartbeats within the time of one lease: three may fail before the job is dropped.
 const BEATS: u32 = 4;
 /// How long running jobs may go on after the word to stop; what is not done by then is put back.
@@ -123,7 +128,8 @@ async fn rest(worker: &Worker) {
     let now = worker.ports().clock.now();
     let due = timeout(POLL_MAX, worker.ports().jobs.next_due()).await;
     let wait = match due {
-        Ok(Ok(Some(due))) => (due - now).to_std().unwrap_or_default().clamp(Duration::from_millis(20), POLL_MAX),
+        Ok(Ok(Some(due))) if due > now => (due - now).to_std().unwrap_or_default().clamp(POLL_MIN, POLL_MAX),
+        Ok(Ok(Some(_))) => BLOCKED_POLL,
         _ => POLL_MAX,
     };
     sleep(wait).await;
