@@ -77,7 +77,7 @@ impl Server {
             assert!(Command::new("sh").args(["-c", script, "sh", name]).args(pids).status().unwrap().success());
         };
         // The parent first: from then on there are no new children.
-        kill(&[first.clone()]);
+        kill(std::slice::from_ref(&first));
         kill(&children(&first));
     }
 
