@@ -248,7 +248,9 @@ impl Stage {
             let rule = [VIDEOS, POSTS_ON_X][dice.below(2)];
             self.insist(&["rules", "pause", rule]).await;
             let from = now();
-            sleep(dice.millis(4_000..14_000)).await;
+            // Some are long enough to tell what was let through from what was on its way.
+            let time = if dice.percent(40) { 13_000..20_000 } else { 1_000..6_000 };
+            self.pace(dice.millis(time)).await;
             let until = now();
             self.insist(&["rules", "resume", rule]).await;
             self.pauses.lock().unwrap().push(Pause { rule, from, until });
