@@ -36,8 +36,12 @@ Exit codes: 0 done, 1 failed, 64 wrong command line, 78 wrong configuration.";
 pub enum Command {
     /// Runs the whole pipeline against built-in stand-ins of the platforms, and compares the two books at the end.
     Demo(Demo),
-    /// Works until it is stopped: looks at the sources, and publishes what is new.
+    /// Works until it is stopped: looks at the sources, and publishes what is new. This is "api" and "worker" in one.
     Run,
+    /// Serves media links and a sign of life on AUTOREPOST_LISTEN until it is stopped.
+    Api,
+    /// Claims jobs and runs them until it is stopped. Any number of workers may share a database.
+    Worker,
     /// Serves stand-ins of the four platforms on loopback, to try everything with.
     Sandbox(Sandbox),
     /// Brings the database up to date.

@@ -29,6 +29,7 @@ use crate::{
     screen::{Bars, Screen},
     setup,
 };
+use run::Parts;
 
 /// What every command has at hand.
 struct Context {
@@ -74,7 +75,9 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
     let config = Config::load(cli.config.as_deref(), environment()?)?;
     let context = Context { config, screen, json: cli.json };
     match cli.command {
-        Command::Run => run::run(&context).await,
+        Command::Run => run::run(&context, Parts::All).await,
+        Command::Api => run::run(&context, Parts::Api).await,
+        Command::Worker => run::run(&context, Parts::Worker).await,
         Command::Migrate(options) => check::migrate(&context, options.check).await,
         Command::Connect(options) => accounts::connect(&context, options).await,
         Command::Rules(options) => rules::rules(&context, options).await,
@@ -106,7 +109,7 @@ fn environment() -> anyhow::Result<Vec<(String, String)>> {
 /// How much is logged when nobody says otherwise.
 pub fn log_level(command: &Command) -> &'static str {
     match command {
-        Command::Run => "info",
+        Command::Run | Command::Api | Command::Worker => "info",
         _ => "warn",
     }
 }

@@ -1,104 +1,259 @@
 //! The loop around the worker: claims jobs, runs them at once, keeps their leases, and stops cleanly.
+//!
+//! A job runs only while its lease certainly holds. How long that is, is kept on the machine's monotonic clock, counted
+//! from before the request that asked for the lease, and looked at before every step of the job. So a job stops in time
+//! when the database is gone, when a heartbeat hangs, and when the whole process was stopped and wakes up later.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
 
 use autorepost_core::{
     id::JobId,
-    job::{JobKind, Lease, NewJob},
+    job::{Finish, Job, JobKind, Lease, NewJob},
     port::EntropyExt,
     worker::Worker,
 };
 use tokio::{
     sync::watch,
-    task::{AbortHandle, Id, JoinSet},
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 
 /// Jobs that run at once at most.
 pub const JOBS_MAX: usize = 16;
 /// The longest time between two looks at the queue when nobody wakes us.
 const POLL_MAX: Duration = Duration::from_secs(1);
-/// How long running jobs may go on after the word to stop; what is not done by then is taken up by the next process.
+/// The shortest.
+const POLL_MIN: Duration = Duration::from_millis(20);
+/// The time between two looks while a job is due that nobody may claim, because another of its lane runs. The end of ours
+/// wakes us; this is for those of other processes.
+const BLOCKED_POLL: Duration = Duration::from_millis(250);
+/// Heartbeats within the time of one lease: three may fail before the job is dropped.
+const BEATS: u32 = 4;
+/// How long running jobs may go on after the word to stop; what is not done by then is put back.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long a claim that is under way may take after the word to stop.
+const CLAIM_GRACE: Duration = Duration::from_secs(1);
+/// How long putting back may take. What is not put back is due when its lease ends.
+const PUT_BACK_MAX: Duration = Duration::from_secs(2);
 
 /// Runs jobs until `stop` says so, then lets the running ones end.
 ///
 /// # Errors
 ///
 /// When the queue cannot take the upkeep job at the start. Later trouble with the database is logged and waited out.
-pub async fn work(worker: Arc<Worker>, mut stop: watch::Receiver<bool>) -> autorepost_core::Result<()> {
+pub async fn work(worker: Arc<Worker>, stop: watch::Receiver<bool>) -> autorepost_core::Result<()> {
+    work_within(worker, stop, GRACE).await
+}
+
+async fn work_within(
+    worker: Arc<Worker>,
+    mut stop: watch::Receiver<bool>,
+    grace: Duration,
+) -> autorepost_core::Result<()> {
     let ports = worker.ports().clone();
     let now = ports.clock.now();
     ports.jobs.enqueue(&[NewJob::upkeep(JobId::new(now, ports.entropy.bytes()), now)]).await?;
 
-    let mut running: Running = HashMap::new();
+    let held = Arc::new(Held::default());
+    let mut keeper = JoinSet::new();
+    keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&held)));
     let mut jobs = JoinSet::new();
-    let mut beat = tokio::time::interval(worker.policy().lease / 3);
     while !*stop.borrow() {
-        let room = JOBS_MAX - running.len();
-        let claimed = match room {
-            0 => Vec::new(),
-            room => worker.claim(&JobKind::ALL, room as u32).await.unwrap_or_else(|error| {
-                tracing::error!("{error}");
-                Vec::new()
-            }),
-        };
-        for job in claimed {
-            let (worker, lease) = (Arc::clone(&worker), job.lease());
-            let handle = jobs.spawn(async move { worker.run(job).await });
-            running.insert(handle.id(), (lease, handle));
+        let room = JOBS_MAX - jobs.len();
+        if room > 0 {
+            let until = Instant::now() + certain(&worker);
+            let claimed = tokio::select! {
+                claimed = worker.claim(&JobKind::ALL, room as u32) => claimed,
+                () = late(stop.clone()) => break,
+            };
+            match claimed {
+                Ok(claimed) => {
+                    for job in claimed {
+                        let holding = held.add(&job, until);
+                        jobs.spawn(run(Arc::clone(&worker), job, holding));
+                    }
+                }
+                Err(error) => tracing::error!("{error}"),
+            }
         }
         tokio::select! {
             _ = stop.changed() => {}
             () = ports.wake.wait() => {}
-            Some(ended) = jobs.join_next_with_id(), if !jobs.is_empty() => forget(&mut running, ended),
-            _ = beat.tick() => keep(&worker, &running).await,
-            () = tokio::time::sleep(until_next(&worker).await) => {}
+            Some(ended) = jobs.join_next(), if !jobs.is_empty() => tell(ended),
+            () = rest(&worker) => {}
+        }
+        while let Some(ended) = jobs.try_join_next() {
+            tell(ended);
         }
     }
     let ending = async {
-        while let Some(ended) = jobs.join_next_with_id().await {
-            forget(&mut running, ended);
+        while let Some(ended) = jobs.join_next().await {
+            tell(ended);
         }
     };
-    if tokio::time::timeout(GRACE, ending).await.is_err() {
-        tracing::warn!("some jobs did not end in time: they go on when autorepost runs again");
+    if timeout(grace, ending).await.is_err() {
+        let left = held.all();
+        tracing::warn!("{} jobs did not end in time: they go on elsewhere", left.len());
+        jobs.shutdown().await;
+        // Whoever cannot be told finds out when the leases end.
+        let _ = timeout(PUT_BACK_MAX, put_back(&worker, &left)).await;
     }
     Ok(())
 }
 
-/// What runs: by task, under which lease, and how to drop it.
-type Running = HashMap<Id, (Lease, AbortHandle)>;
-
-fn forget(running: &mut Running, ended: Result<(Id, ()), tokio::task::JoinError>) {
-    match ended {
-        Ok((id, ())) => running.remove(&id),
-        Err(error) => {
-            if error.is_panic() {
-                tracing::error!("a job panicked: {error}");
-            }
-            running.remove(&error.id())
-        }
-    };
+/// For how long after it was asked for a lease certainly holds. The rest is for clocks that differ.
+fn certain(worker: &Worker) -> Duration {
+    worker.policy().lease * 9 / 10
 }
 
-/// Extends the leases of what runs; a job whose lease is lost is dropped at once.
-async fn keep(worker: &Worker, running: &Running) {
-    let leases: Vec<Lease> = running.values().map(|(lease, _)| *lease).collect();
-    match worker.heartbeat(&leases).await {
-        Ok(lost) => {
-            for (lease, task) in running.values().filter(|(lease, _)| lost.contains(lease)) {
-                tracing::warn!(job = %lease.job, "the lease is lost: another process has the job");
-                task.abort();
-            }
-        }
-        Err(error) => tracing::error!("{error}"),
+/// Waits for the word to stop, and a little more.
+async fn late(mut stop: watch::Receiver<bool>) {
+    // The sender is gone only when the program ends.
+    let _ = stop.wait_for(|stop| *stop).await;
+    sleep(CLAIM_GRACE).await;
+}
+
+/// Waits until the next job is due.
+async fn rest(worker: &Worker) {
+    let now = worker.ports().clock.now();
+    let due = timeout(POLL_MAX, worker.ports().jobs.next_due()).await;
+    let wait = match due {
+        Ok(Ok(Some(due))) if due > now => (due - now).to_std().unwrap_or_default().clamp(POLL_MIN, POLL_MAX),
+        Ok(Ok(Some(_))) => BLOCKED_POLL,
+        _ => POLL_MAX,
+    };
+    sleep(wait).await;
+}
+
+fn tell(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a job panicked: {error}");
     }
 }
 
-async fn until_next(worker: &Worker) -> Duration {
-    let now = worker.ports().clock.now();
-    match worker.ports().jobs.next_due().await {
-        Ok(Some(due)) => (due - now).to_std().unwrap_or_default().clamp(Duration::from_millis(20), POLL_MAX),
-        _ => POLL_MAX,
+/// Runs a job for as long as its lease certainly holds.
+async fn run(worker: Arc<Worker>, job: Job, holding: Holding) {
+    let key = job.new.key.clone();
+    let until = &holding.until;
+    let mut work = pin!(worker.run(job));
+    let mut over = pin!(over(until.clone()));
+    let done = poll_fn(|cx| {
+        // A process that was stopped looks at the clock before it goes on, not only when its timers have fired.
+        if over.as_mut().poll(cx).is_ready() || *until.borrow() <= Instant::now() {
+            return Poll::Ready(false);
+        }
+        work.as_mut().poll(cx).map(|()| true)
+    });
+    if !done.await {
+        tracing::warn!(job = key, "dropped: its lease is lost, or could not be kept");
+    }
+}
+
+/// Waits until a lease is over, however often that time is moved.
+async fn over(mut until: watch::Receiver<Instant>) {
+    loop {
+        let end = *until.borrow_and_update();
+        tokio::select! {
+            () = sleep_until(end) => return,
+            moved = until.changed() => {
+                if moved.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Extends the leases of what runs; a job whose lease is lost is over at once.
+async fn keep(worker: Arc<Worker>, held: Arc<Held>) {
+    let beat = worker.policy().lease / BEATS;
+    let mut beats = interval(beat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        let leases: Vec<Lease> = held.all().into_iter().map(|(lease, _)| lease).collect();
+        if leases.is_empty() {
+            continue;
+        }
+        let until = Instant::now() + certain(&worker);
+        match timeout(beat, worker.heartbeat(&leases)).await {
+            Ok(Ok(lost)) => held.extend(&leases, &lost, until),
+            Ok(Err(error)) => tracing::error!("{error}"),
+            Err(_) => tracing::error!("the database did not answer a heartbeat within {} ms", beat.as_millis()),
+        }
+    }
+}
+
+/// Makes jobs that were dropped due at once, for whoever claims them.
+async fn put_back(worker: &Worker, left: &[(Lease, u32)]) {
+    for (lease, attempts) in left {
+        let now = worker.ports().clock.now();
+        let note = Some("its process was stopped".to_owned());
+        let again = Finish::Again { run_at: now, attempts: *attempts, note };
+        // A lease that is lost meanwhile is somebody else's.
+        if let Err(error) = worker.ports().jobs.finish(*lease, &again, now).await {
+            tracing::debug!("{error}");
+        }
+    }
+}
+
+/// The leases of what runs.
+#[derive(Default)]
+struct Held(Mutex<HashMap<Lease, Kept>>);
+
+struct Kept {
+    until: watch::Sender<Instant>,
+    /// The job's failures, as they were when it was claimed.
+    attempts: u32,
+}
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(self: &Arc<Self>, job: &Job, until: Instant) -> Holding {
+        let (sender, until) = watch::channel(until);
+        self.lock().insert(job.lease(), Kept { until: sender, attempts: job.attempts });
+        Holding { held: Arc::clone(self), lease: job.lease(), until }
+    }
+
+    fn all(&self) -> Vec<(Lease, u32)> {
+        self.lock().iter().map(|(lease, kept)| (*lease, kept.attempts)).collect()
+    }
+
+    /// These leases hold until then, but the lost ones, which are over.
+    fn extend(&self, leases: &[Lease], lost: &[Lease], until: Instant) {
+        let held = self.lock();
+        for lease in leases {
+            if let Some(kept) = held.get(lease) {
+                kept.until.send_replace(if lost.contains(lease) { Instant::now() } else { until });
+            }
+        }
+    }
+}
+
+/// A lease that is kept for as long as this lives.
+struct Holding {
+    held: Arc<Held>,
+    lease: Lease,
+    until: watch::Receiver<Instant>,
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.held.lock().remove(&self.lease);
     }
 }

@@ -14,7 +14,7 @@ use autorepost_core::{
     port::{Authorizer, Clock, Entropy, EntropyExt, Fetched, Grant, Identity, Listing, Source},
     post::{FoundPost, PostKind, Unusable},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,8 +61,9 @@ struct PageToken {
     sec_uid: String,
     device: String,
     cursor: i64,
-    /// The first post of the page before: a device that TikTok does not like gets the same page for ever.
-    first: String,
+    /// The last post of the page before: a device that TikTok does not like gets the same page for ever.
+    #[serde(rename = "first")]
+    last: String,
 }
 
 /// A page's data, and what it did to the cookies.
@@ -298,19 +299,22 @@ impl Source for TikTok {
                 // Nineteen digits, as TikTok's own.
                 let device = 7_000_000_000_000_000_000 + self.entropy.number() % 1_000_000_000_000_000_000;
                 let cursor = self.clock.now().timestamp_millis();
-                (PageToken { sec_uid, device: device.to_string(), cursor, first: String::new() }, Some(handle))
+                (PageToken { sec_uid, device: device.to_string(), cursor, last: String::new() }, Some(handle))
             }
         };
         let (items, more) = self.items(op, &mut jar, &token).await?;
-        let first = items.first().and_then(|item| text(&item["id"])).unwrap_or_default();
-        if !first.is_empty() && first == token.first {
+        let last = items.last().and_then(|item| text(&item["id"])).unwrap_or_default();
+        if !last.is_empty() && last == token.last {
             return Err(blocked(op, "TikTok repeats the same page for ever"));
         }
         // A pinned post is out of order and says nothing about where the next page begins.
-        let oldest = items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at).min();
-        let oldest = oldest.or_else(|| items.iter().filter_map(created_at).min());
+        let times = || items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at);
+        let oldest = times().min().or_else(|| items.iter().filter_map(created_at).min());
         let next = oldest.filter(|_| more).map(|oldest| {
-            let next = PageToken { cursor: oldest.timestamp_millis(), first, ..token };
+            // Times are told in whole seconds, so posts of the oldest second may be on the next page, too: it begins with
+            // that second once more, unless there is nothing else on this one.
+            let again = if times().all(|time| time == oldest) { TimeDelta::zero() } else { TimeDelta::seconds(1) };
+            let next = PageToken { cursor: (oldest + again).timestamp_millis(), last, ..token };
             serde_json::to_string(&next).expect("a page token has a JSON form")
         });
         let own = |item: &&Value| {

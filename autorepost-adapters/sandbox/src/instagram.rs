@@ -52,6 +52,12 @@ pub(crate) fn routes() -> Router<Arc<World>> {
             }),
         )
         .route(
+            "/refresh_access_token",
+            get(async |State(world): Worldly, request: Request| {
+                under_faults(&world, PLATFORM, Step::Token, request, renew).await
+            }),
+        )
+        .route(
             "/{version}/{id}",
             get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
                 under_faults(&world, PLATFORM, Step::Status, request, |world, request| node(world, id, request)).await
@@ -242,6 +248,19 @@ async fn node(world: Arc<World>, id: String, request: Request) -> Response {
         json!({"status": "in_progress", "bytes_transferred": upload.received, "source_file_size": upload.size});
     Json(json!({"id": id, "status_code": code, "status": status, "video_status": {"uploading_phase": uploading}}))
         .into_response()
+}
+
+/// Instagram Login: a token lives sixty days from its last renewal, and stays the same.
+async fn renew(world: Arc<World>, request: Request) -> Response {
+    let query: BTreeMap<_, _> =
+        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let token = query.get("access_token").cloned().unwrap_or_default();
+    let state = world.lock();
+    let lives = state.instagram.iter().any(|account| account.token == token) && !state.expired.contains(&token);
+    match lives && query.get("grant_type").is_some_and(|grant| grant == "ig_refresh_token") {
+        true => Json(json!({"access_token": token, "token_type": "bearer", "expires_in": 5_184_000})).into_response(),
+        false => error(190, Some(463), "Error validating access token: Session has expired"),
+    }
 }
 
 async fn publish(world: Arc<World>, id: String, request: Request) -> Response {

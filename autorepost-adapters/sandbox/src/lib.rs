@@ -5,6 +5,7 @@
 //! [ledger](World::ledger).
 
 pub mod clips;
+mod control;
 mod fault;
 mod instagram;
 mod page;

@@ -6,7 +6,7 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Request, State},
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
+    control,
     fault::{Effect, Step},
     instagram, page, tiktok,
     world::{Timing, World},
@@ -76,7 +77,7 @@ impl Sandbox {
         let world = Arc::new(World::new(config.timing, config.seed, base)?);
         let app = Router::new()
             .route("/", get(page::ledger))
-            .route("/sandbox/ledger", get(async |State(world): State<Arc<World>>| Json(world.ledger())))
+            .nest("/sandbox", control::routes())
             .nest("/tiktok", tiktok::routes())
             .nest("/instagram", instagram::routes())
             .nest("/facebook", instagram::routes())

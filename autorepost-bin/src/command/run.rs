@@ -1,9 +1,13 @@
-//! `run`: everything in one process, until it is stopped.
+//! `run`, `api` and `worker`: the parts of the service, in one process or each in its own, until they are stopped.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use autorepost_core::{port::EntropyExt, rule::RuleState, worker::Worker};
-use tokio::sync::watch;
+use autorepost_core::{
+    port::{EntropyExt, Ports},
+    rule::RuleState,
+    worker::Worker,
+};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Context, operator};
 use crate::{
@@ -14,11 +18,39 @@ use crate::{
 
 /// The exit code of a program that was told twice to stop (128 + SIGINT).
 const IMPATIENT: u8 = 130;
+/// How long everything may take to stop: longer than what running jobs are given.
+const STOP_MAX: Duration = Duration::from_secs(25);
 
-pub async fn run(context: &Context) -> anyhow::Result<ExitCode> {
+/// Which parts of the service a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// Everything.
+    All,
+    /// The listener.
+    Api,
+    /// What claims jobs and runs them.
+    Worker,
+}
+
+impl Parts {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "run",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let config = &context.config;
-    let socket = listener::bind(config.listen).await?;
-    let address = socket.local_addr()?;
+    // Heard from here on: a word to stop that comes early is not lost.
+    let mut signals = Signals::listen()?;
+    let socket = match parts {
+        Parts::Worker => None,
+        _ => Some(listener::bind(config.listen).await?),
+    };
+    let address = socket.as_ref().map_or(Ok(config.listen), |socket| socket.local_addr())?;
     // A sandbox is on this machine, and so reaches the listener as it is.
     let local = config.sandbox.as_ref().map(|_| format!("http://{address}"));
     let public_url = config.public_url.clone().or(local);
@@ -26,47 +58,90 @@ pub async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     let links = wiring.links.clone();
     let ports = wiring.ports(context.events())?;
 
-    let operator = operator(&ports);
-    let (accounts, rules) = (operator.connections().await?, operator.rules().await?);
-    let active = rules.iter().filter(|rule| rule.state == RuleState::Active).count();
-    tracing::info!("working for {} accounts by {active} active rules, listening on http://{address}", accounts.len());
-    if accounts.is_empty() {
-        tracing::warn!("no account is connected so far: \"autorepost connect\" may be used while this runs");
-    }
-
     let (stop, stopped) = watch::channel(false);
-    let name = format!("run-{:08x}", ports.entropy.number() as u32);
-    let worker = Arc::new(Worker::new(ports.clone(), config.policy(), name));
-    let mut working = tokio::spawn(crew::work(worker, stopped.clone()));
-    let served = Served { media: ports.media.clone(), links, clock: ports.clock.clone() };
-    let serving = tokio::spawn(listener::serve(socket, served, stopped));
+    let mut running = JoinSet::new();
+    if let Some(socket) = socket {
+        tracing::info!("listening on http://{address}");
+        let served = Served { media: ports.media.clone(), links, clock: ports.clock.clone() };
+        running.spawn(listener::serve(socket, served, stopped.clone()));
+    }
+    if parts != Parts::Api {
+        greet(&ports).await?;
+        let name = format!("{}-{:08x}", parts.name(), ports.entropy.number() as u32);
+        let worker = Arc::new(Worker::new(ports, config.policy(), name));
+        running.spawn(async { Ok(crew::work(worker, stopped).await?) });
+    }
     tokio::select! {
-        // Neither ends by itself unless it fails.
-        ended = &mut working => return ended?.map(|()| ExitCode::FAILURE).map_err(Into::into),
-        signal = signalled() => signal?,
+        // No part ends by itself unless it fails.
+        Some(ended) = running.join_next() => return ended?.map(|()| ExitCode::FAILURE),
+        () = signals.next() => {}
     }
     tracing::info!("stopping: what runs may end; the same signal again stops at once");
     stop.send_replace(true);
+    let ending = async {
+        while let Some(ended) = running.join_next().await {
+            ended??;
+        }
+        anyhow::Ok(())
+    };
     tokio::select! {
-        ended = working => ended??,
-        _ = signalled() => return Ok(ExitCode::from(IMPATIENT)),
+        ended = timeout(STOP_MAX, ending) => match ended {
+            Ok(ended) => ended?,
+            // A reader of media may be slow; it comes again.
+            Err(_) => tracing::warn!("not everything ended in time"),
+        },
+        () = signals.next() => return Ok(ExitCode::from(IMPATIENT)),
     }
-    // A reader of media may be slow; it comes again.
-    serving.abort();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for Ctrl-C, or for SIGTERM where there is such a thing.
-async fn signalled() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+async fn greet(ports: &Ports) -> anyhow::Result<()> {
+    let operator = operator(ports);
+    let (accounts, rules) = (operator.connections().await?, operator.rules().await?);
+    let active = rules.iter().filter(|rule| rule.state == RuleState::Active).count();
+    tracing::info!("working for {} accounts by {active} active rules", accounts.len());
+    if accounts.is_empty() {
+        tracing::warn!("no account is connected so far: \"autorepost connect\" may be used while this runs");
+    }
+    Ok(())
+}
+
+/// The words to stop: SIGINT, and SIGTERM.
+#[cfg(unix)]
+struct Signals {
+    int: tokio::signal::unix::Signal,
+    term: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed,
-            _ = term.recv() => Ok(()),
+            _ = self.int.recv() => {}
+            _ = self.term.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+}
+
+/// The word to stop: Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }

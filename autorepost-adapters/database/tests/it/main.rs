@@ -3,7 +3,9 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod postgres;
+mod server;
 mod sqlite;
+mod stored;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 

@@ -4,11 +4,11 @@ use autorepost_core::{
     ErrorKind, Platform,
     credential::Credential,
     port::{Clock, Fetched, Source},
-    post::{PostKind, Unusable},
+    post::{FoundPost, PostKind, Unusable},
 };
 use autorepost_platforms::CookieJar;
 use autorepost_sandbox::{Clip, Effect, Fault, Step, TikTokPost};
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 use futures_util::TryStreamExt;
 
 use crate::support::{Stage, SystemClock, access, stage};
@@ -31,6 +31,39 @@ fn add(stage: &Stage, folder: &tempfile::TempDir, id: u32, change: impl FnOnce(&
     stage.sandbox.world().add_post(post);
 }
 
+/// Every page, one after the other.
+async fn all(stage: &Stage) -> Vec<FoundPost> {
+    let (access, mut posts, mut page) = (access(Platform::TikTok), Vec::new(), None);
+    loop {
+        let listing = stage.tiktok.list(&access, page.as_deref()).await.unwrap();
+        posts.extend(listing.posts);
+        match listing.next {
+            Some(next) => page = Some(next),
+            None => return posts,
+        }
+    }
+}
+
+fn keys(posts: &[FoundPost]) -> Vec<u32> {
+    let mut keys: Vec<u32> = posts.iter().map(|post| post.key.parse().unwrap()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+#[tokio::test]
+async fn posts_of_one_second_are_listed_when_a_page_ends_between_them() {
+    let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
+    let second = SystemClock.now().trunc_subsecs(0) - TimeDelta::minutes(1);
+    for id in 1..=12 {
+        let millis = TimeDelta::milliseconds(i64::from(id % 3) * 300);
+        let time = second + TimeDelta::seconds(i64::from(id / 3)) + millis;
+        // The one that is pinned is on the first page, and begins the second.
+        add(&stage, &folder, id, |post| (post.created_at, post.pinned) = (time, id == 8));
+    }
+    assert_eq!(keys(&all(&stage).await), (1..=12).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn every_post_is_listed_whatever_the_page_it_is_on() {
     let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
@@ -39,19 +72,8 @@ async fn every_post_is_listed_whatever_the_page_it_is_on() {
     }
     add(&stage, &folder, 9, |post| post.clip = None);
     add(&stage, &folder, 10, |post| post.private = true);
-    let (access, mut posts, mut page) = (access(Platform::TikTok), Vec::new(), None);
-    loop {
-        let listing = stage.tiktok.list(&access, page.as_deref()).await.unwrap();
-        posts.extend(listing.posts);
-        match listing.next {
-            Some(next) => page = Some(next),
-            None => break,
-        }
-    }
-    let mut keys: Vec<u32> = posts.iter().map(|post| post.key.parse().unwrap()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    assert_eq!(keys, (1..=10).collect::<Vec<_>>());
+    let posts = all(&stage).await;
+    assert_eq!(keys(&posts), (1..=10).collect::<Vec<_>>());
     let kind = |key: &str| posts.iter().find(|post| post.key == key).unwrap().kind.clone();
     assert_eq!(kind("9"), PostKind::Unusable { why: Unusable::Photo });
     assert_eq!(kind("10"), PostKind::Unusable { why: Unusable::Private });
