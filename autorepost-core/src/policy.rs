@@ -111,6 +111,7 @@ impl Policy {
             sync_max: Duration::from_secs(1),
             order_wait_max: Duration::from_secs(5),
             find_every: Duration::from_millis(200),
+            commit_start_max: Duration::from_secs(1),
             doubt_max: Duration::from_secs(120),
             hold: Duration::from_millis(500),
             audit_every: Duration::from_secs(30),

@@ -105,13 +105,14 @@ impl Database {
         let op = "claim jobs";
         let tx = self.begin(op).await?;
         let now = sql::now(&tx);
+        // A process that was stopped in the middle of a transaction holds its row: it must not hold up everybody's claims.
+        let skip_locked = if sql::is_postgres(&tx) { " FOR UPDATE SKIP LOCKED" } else { "" };
         let expire = format!(
-            "UPDATE jobs SET state = 'queued', attempts = attempts + 1, leased_until = NULL
-            WHERE state = 'running' AND leased_until <= {now}"
+            "UPDATE jobs SET state = 'queued', attempts = attempts + 1, leased_until = NULL WHERE id IN (
+                SELECT id FROM jobs WHERE state = 'running' AND leased_until <= {now}{skip_locked})"
         );
         sql::run(&tx, op, expire, []).await?;
 
-        let skip_locked = if sql::is_postgres(&tx) { " FOR UPDATE SKIP LOCKED" } else { "" };
         let places = sql::places(2, kinds.len());
         // The first due job of every lane in which nothing runs.
         let pick = format!(

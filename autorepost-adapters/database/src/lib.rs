@@ -33,12 +33,19 @@ pub struct DatabaseConfig {
     pub connections_max: u32,
     /// How long a query waits for a free connection.
     pub acquire_timeout: Duration,
+    /// A transaction that is silent for so long is ended by the server: its process was stopped, and must not keep its rows.
+    pub idle_transaction_max: Duration,
 }
 
 impl DatabaseConfig {
     /// The usual numbers for a database.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections_max: 10, acquire_timeout: Duration::from_secs(10) }
+        Self {
+            url: url.into(),
+            connections_max: 10,
+            acquire_timeout: Duration::from_secs(10),
+            idle_transaction_max: Duration::from_secs(30),
+        }
     }
 }
 
@@ -84,6 +91,10 @@ impl Database {
                 .busy_timeout(Duration::from_secs(15))
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
+        });
+        let idle_ms = config.idle_transaction_max.as_millis();
+        options.map_sqlx_postgres_opts(move |options| {
+            options.options([("idle_in_transaction_session_timeout", idle_ms.to_string())])
         });
         let op = "connect database";
         let db = sea_orm::Database::connect(options).await.map_err(|cause| match sql::error(op, cause) {

@@ -292,15 +292,17 @@ impl Destination for Instagram {
             Err(error) => return Err(error),
         };
         let found = self.candidates(publication, since, taken).await?;
-        Ok(match (<[_; 1]>::try_from(found), status.as_str()) {
-            (Ok([(id, url)]), _) => Finding::Published(self.receipt(Some(id), url)),
-            // The container proves it, whatever the list shows.
-            (Err(_), "PUBLISHED") => Finding::Published(self.receipt(None, None)),
-            (Err(found), _) if !found.is_empty() => {
-                Finding::Unknown("the account has several new Reels with this caption".into())
+        Ok(match (status.as_str(), &found[..]) {
+            // The container is the proof: another Reel may have the same words.
+            ("PUBLISHED", [(id, url)]) => Finding::Published(self.receipt(Some(id.clone()), url.clone())),
+            ("PUBLISHED", _) => Finding::Published(self.receipt(None, None)),
+            ("", _) => {
+                let text = format!("Instagram does not know the container; {} new Reels have this caption", found.len());
+                Finding::Unknown(text)
             }
-            (Err(_), "") => Finding::Unknown("Instagram does not know the container any more".into()),
-            (Err(_), _) => Finding::Absent,
+            (_, []) => Finding::Absent,
+            // The container's status may lag behind the list.
+            (status, _) => Finding::Unknown(format!("a new Reel has this caption, and the container is {status}")),
         })
     }
 

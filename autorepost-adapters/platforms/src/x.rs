@@ -53,7 +53,8 @@ pub struct XConfig {
     pub segment_bytes: u64,
     /// The commit's deadline.
     pub commit_timeout: Duration,
-    /// The settle window: longer than the deadline and the timeline's lag together.
+    /// The settle window: longer than the deadline and the timeline's lag together, and longer than X takes a signature to
+    /// be fresh (five minutes), so that a request that was held up for long is refused rather than late.
     pub settle: Duration,
 }
 
@@ -66,7 +67,7 @@ impl XConfig {
             consumer_secret,
             segment_bytes: 1 << 20,
             commit_timeout: Duration::from_secs(30),
-            settle: Duration::from_secs(120),
+            settle: Duration::from_secs(360),
         }
     }
 }

@@ -164,6 +164,8 @@ impl Worker {
         let now = self.now();
         let first = attempt.first_commit_at.unwrap_or(repost.updated_at);
         let last = attempt.last_commit_at.unwrap_or(repost.updated_at);
+        // The settle window counts from the latest moment in which the commit can have been begun.
+        let latest = after(last, self.policy.commit_start_max);
         let (finding, settle) = match self.ask(repost, attempt, first).await {
             Ok((finding, settle)) => (Ok(finding), settle),
             Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
@@ -177,14 +179,14 @@ impl Worker {
                 return Ok(Turn::Over);
             }
             // `now` was taken before the platform was asked: what it did since does not count.
-            Ok(Finding::Absent) if now >= after(last, settle) => {
+            Ok(Finding::Absent) if now >= after(latest, settle) => {
                 let detail = "the settle window is over and it is not there: it may be sent again";
                 let guards = vec![Guard::Clock { at: self.now(), off_max: self.policy.clock_off_max }];
                 let with = With { guards, ..With::keep() };
                 return Ok(Turn::Go(Box::new(self.step(job, repost, Event::Absent, detail, with).await?)));
             }
             Ok(Finding::Absent) => {
-                let run_at = after(last, settle).min(after(now, self.policy.find_every.max(settle / 4)));
+                let run_at = after(latest, settle).min(after(now, self.policy.find_every.max(settle / 4)));
                 return self.ask_again(job, run_at, 0, "not to be seen yet".into()).await;
             }
             Ok(Finding::Unknown(why)) => Reason::new(Owner::Reconciling, why),

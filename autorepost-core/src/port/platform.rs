@@ -118,8 +118,9 @@ pub trait Destination: Send + Sync {
 /// The times on which reconciling rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// After this much time since a commit was sent, what is still not to be seen is not there: longer than the commit's
-    /// deadline plus the platform's read lag.
+    /// After this much time since a commit was begun, what is still not to be seen is not there: longer than the commit's
+    /// deadline, the time that the platform may take to act on it, its read lag, and twice what clocks may be off
+    /// ([`Policy::clock_off_max`](crate::policy::Policy::clock_off_max)) together.
     pub settle: Duration,
 }
 

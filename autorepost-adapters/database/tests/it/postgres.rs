@@ -11,9 +11,12 @@ use std::{
 use autorepost_core::{
     ErrorKind,
     conformance::{Case, Stores},
+    id::JobId,
+    job::{JobKind, NewJob},
 };
 use autorepost_database::{Database, DatabaseConfig};
-use sea_orm::ConnectionTrait;
+use chrono::DateTime;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::{block_on, server::Server, stores};
 
@@ -88,4 +91,34 @@ fn a_server_that_hangs_is_unavailable_and_found_again() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     server.thaw();
     block_on(async { Database::connect(&config).await.unwrap().migrate().await.unwrap() });
+}
+
+/// A process that was stopped in the middle of a transaction keeps its row, and nobody's claims wait for it.
+#[test]
+fn a_stopped_process_holds_up_no_claim() {
+    let config = fresh();
+    block_on(async {
+        let database = Database::connect(&config).await.unwrap();
+        database.migrate().await.unwrap();
+        let job = |n: u8| NewJob {
+            key: format!("key {n}"),
+            lane: format!("lane {n}"),
+            ..NewJob::upkeep(JobId::new(DateTime::UNIX_EPOCH, [n; 10]), DateTime::UNIX_EPOCH)
+        };
+        database.jobs().enqueue(&[job(1)]).await.unwrap();
+        let claimed = database.jobs().claim(&JobKind::ALL, 1, Duration::from_millis(1)).await.unwrap();
+        let stopped = sea_orm::Database::connect(config.url.clone()).await.unwrap();
+        let held = stopped.begin().await.unwrap();
+        let hold = format!("UPDATE jobs SET epoch = epoch WHERE id = '{}'", claimed[0].new.id);
+        held.execute_unprepared(&hold).await.unwrap();
+
+        database.jobs().enqueue(&[job(2)]).await.unwrap();
+        let jobs = database.jobs();
+        let claim = jobs.claim(&JobKind::ALL, 9, Duration::from_secs(60));
+        let other = tokio::time::timeout(Duration::from_secs(5), claim).await.expect("the claim waits").unwrap();
+        assert_eq!(other.iter().map(|job| job.new.key.as_str()).collect::<Vec<_>>(), ["key 2"]);
+        held.rollback().await.unwrap();
+        let freed = database.jobs().claim(&JobKind::ALL, 9, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(freed.iter().map(|job| (job.new.key.as_str(), job.attempts)).collect::<Vec<_>>(), [("key 1", 1)]);
+    });
 }

@@ -89,12 +89,14 @@ async fn read_all(database: &Database) {
     let find = async |kind: JobKind| {
         let wanted = examples::jobs().into_iter().find(|job| job.kind == kind).unwrap();
         let found: Option<Job> = database.jobs().find(&wanted.key).await.unwrap();
-        found.map(|job| (job.state, job.attempts, job.epoch, job.leased_until, job.note.clone(), job.new == wanted))
+        found.map(|job| {
+            (job.state, job.attempts, job.epoch, job.leased_until.is_some(), job.note.clone(), job.new == wanted)
+        })
     };
     let note = Some("what went wrong".to_owned());
-    assert_eq!(find(JobKind::TiktokSync).await, Some((JobState::Queued, 3, 1, None, note, false)));
-    assert_eq!(find(JobKind::TokenRefresh).await, Some((JobState::Running, 0, 1, Some(at(60)), None, true)));
-    assert_eq!(find(JobKind::RepostPublish).await, Some((JobState::Queued, 0, 0, None, None, true)));
+    assert_eq!(find(JobKind::TiktokSync).await, Some((JobState::Queued, 3, 1, false, note, false)));
+    assert_eq!(find(JobKind::TokenRefresh).await, Some((JobState::Running, 0, 1, true, None, true)));
+    assert_eq!(find(JobKind::RepostPublish).await, Some((JobState::Queued, 0, 0, false, None, true)));
     assert_eq!(find(JobKind::RepostPrep).await, None);
     let dead = database.jobs().dead(10).await.unwrap();
     assert_eq!(dead.iter().map(|job| job.new.kind).collect::<Vec<_>>(), [JobKind::RepostLocate]);
@@ -133,7 +135,7 @@ async fn write_all(database: &Database) {
         database.rules().insert(&rule).await.unwrap();
     }
     database.jobs().enqueue(&jobs).await.unwrap();
-    let claim = async |kind| database.jobs().claim(&[kind], 1, at(0), LEASE).await.unwrap().remove(0).lease();
+    let claim = async |kind| database.jobs().claim(&[kind], 1, LEASE).await.unwrap().remove(0).lease();
 
     let sync = claim(JobKind::TiktokSync).await;
     let mut reposts = examples::reposts();
@@ -143,7 +145,7 @@ async fn write_all(database: &Database) {
     let admission = Admission { posts, cursor: examples::cursor() };
     database.posts().admit(sync, tenant, examples::connections()[0].id, &admission).await.unwrap();
     let again = Finish::Again { run_at: at(30), attempts: 3, note: Some("what went wrong".into()) };
-    database.jobs().finish(sync, &again, at(1)).await.unwrap();
+    database.jobs().finish(sync, &again).await.unwrap();
 
     // The job of this repost is there already.
     let [by_hand, tried] = examples::entries();
@@ -153,9 +155,9 @@ async fn write_all(database: &Database) {
     let step = Step { lease, repost: asked, entry: Some(tried), guards, after, jobs: Vec::new() };
     database.reposts().step(&step).await.unwrap();
     let prep = claim(JobKind::RepostPrep).await;
-    database.jobs().finish(prep, &Finish::Done, at(2)).await.unwrap();
+    database.jobs().finish(prep, &Finish::Done).await.unwrap();
     let locate = claim(JobKind::RepostLocate).await;
-    database.jobs().finish(locate, &Finish::Dead { note: "it gave up".into() }, at(3)).await.unwrap();
+    database.jobs().finish(locate, &Finish::Dead { note: "it gave up".into() }).await.unwrap();
     claim(JobKind::TokenRefresh).await;
 }
 
@@ -215,6 +217,9 @@ async fn write_fixtures(raw: &DatabaseConnection) {
 /// Where a reader refuses fields that it does not know, an addition is incompatible, too.
 const STRICT: [&str; 1] = ["rules.doc.spec"];
 
+/// What the database's clock decides.
+const BY_THE_CLOCK: [&str; 2] = ["jobs.leased_until", "jobs.finished_at"];
+
 /// Everything that version 1 stored is stored still, in the same form: so a process of that version reads it.
 fn assert_holds(old: &Value, new: &Value, path: &str) {
     match (old, new) {
@@ -233,6 +238,7 @@ fn assert_holds(old: &Value, new: &Value, path: &str) {
                 assert_holds(old, new, path);
             }
         }
+        (Value::Number(_), Value::Number(_)) if BY_THE_CLOCK.contains(&path) => {}
         _ => assert_eq!(old, new, "{path} is stored in another form"),
     }
 }

@@ -275,7 +275,7 @@ pub fn entries() -> [Entry; 2] {
     [entry(None, "operator"), entry(Some(2), "worker-01234567")]
 }
 
-/// A job of each kind.
+/// A job of each kind that version 1 knew.
 pub fn jobs() -> Vec<NewJob> {
     let (connections, reposts) = (connections(), reposts());
     let id = |row| JobId::from_uuid(uuid(5, row));
@@ -285,7 +285,9 @@ pub fn jobs() -> Vec<NewJob> {
         JobKind::RepostPublish => NewJob::publish(id(row), &reposts[2], at(0)),
         JobKind::RepostLocate => NewJob::locate(id(row), &reposts[7], at(0)),
         JobKind::TokenRefresh => NewJob::refresh(id(row), &connections[0], at(0)),
+        JobKind::SourceAudit => NewJob::audit(id(row), &connections[0], at(0)),
         JobKind::Upkeep => NewJob::upkeep(id(row), at(0)),
     };
-    JobKind::ALL.into_iter().enumerate().map(job).collect()
+    let known = JobKind::ALL.into_iter().filter(|kind| *kind != JobKind::SourceAudit);
+    known.enumerate().map(job).collect()
 }
