@@ -25,6 +25,7 @@ use crate::{
     cli, crew,
     screen::{Bars, Screen},
     setup::{Platforms, Wiring},
+    signal,
 };
 
 pub use report::Report;
@@ -65,7 +66,7 @@ pub async fn command(options: cli::Demo, screen: Screen) -> anyhow::Result<ExitC
     }
     if keep || open {
         println!("What the public sees: {} (Ctrl-C ends)", sandbox.base_url());
-        tokio::signal::ctrl_c().await?;
+        signal::stop().await?;
     }
     Ok(if report.disagreements.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -157,6 +157,15 @@ impl TikTok {
             return Err(Error::new(ErrorKind::Unauthorized, op, text));
         }
         let handle = text(&user["uniqueId"]).unwrap_or_else(|| access.handle.clone());
+        // An account that is known may have a new name; one that is new is the one that its owner names.
+        if access.account.as_str().is_empty() && !handle.eq_ignore_ascii_case(&access.handle) {
+            let text = format!(
+                "the cookies belong to @{handle}, not to @{}: connect @{handle}, or export the cookies of a \
+                browser that is signed in as @{}",
+                access.handle, access.handle
+            );
+            return Err(Error::new(ErrorKind::Unauthorized, op, text));
+        }
         Ok((sec_uid, handle, page))
     }
 

@@ -12,7 +12,7 @@ use autorepost_core::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Context, operator, table};
+use super::{Context, operator, table, usage};
 use crate::cli::{AddRule, Rules, Since, since};
 
 /// Largest rule file in bytes.
@@ -104,7 +104,7 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
         let connection = operator.connection(to).await?;
         let caption = options.caption.clone();
         let to = match connection.platform {
-            Platform::TikTok => bail!("{to} is a source: posts go to Instagram, YouTube and X"),
+            Platform::TikTok => return Err(usage(format!("{to} is a source: posts go to Instagram, YouTube and X"))),
             Platform::Instagram => Options::Instagram { caption, share_to_feed: true, cover_offset_ms: None },
             Platform::YouTube => Options::YouTube {
                 title: options.title.clone(),
@@ -115,9 +115,11 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
                     "unlisted" => Privacy::Unlisted,
                     _ => Privacy::Public,
                 },
-                made_for_kids: options.made_for_kids.context(
-                    "YouTube must be told whether the videos are made for children: add --made-for-kids yes or no",
-                )?,
+                made_for_kids: options.made_for_kids.ok_or_else(|| {
+                    usage(
+                        "YouTube must be told whether the videos are made for children: add --made-for-kids yes or no",
+                    )
+                })?,
                 category_id: "22".into(),
                 notify_subscribers: true,
             },
