@@ -169,7 +169,7 @@ impl Destination for Instagram {
         } else {
             let url = publication.body.url(now + LINK_LIFE).await?.ok_or_else(|| {
                 let text = "connections by Instagram Login need a public address from which Meta can fetch videos: set \
-                    media.public_url, or connect the account by Facebook Login";
+                    AUTOREPOST_PUBLIC_URL, or connect the account by Facebook Login";
                 Error::new(ErrorKind::Configuration, op, text)
             })?;
             form.push(("video_url", url));

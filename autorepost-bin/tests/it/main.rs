@@ -2,6 +2,12 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod bad_input;
+mod commands;
+mod faults;
+mod run;
+mod support;
+
 use std::process::Command;
 
 use autorepost::demo::{self, Options};
