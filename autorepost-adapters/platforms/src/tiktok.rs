@@ -246,6 +246,21 @@ fn form_urlencoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
+/// Where the next page begins, in milliseconds, given where this one began and the oldest time on it.
+///
+/// Times are told in whole seconds, and the border of a page may lie within one: the next page begins with that second once
+/// more, unless nothing else was on this page. A page without posts is followed by the week before, as in TikTok's own
+/// client, until the time when there was no TikTok.
+fn next_cursor(cursor: i64, oldest: Option<i64>) -> Option<i64> {
+    const BEGINNING: i64 = 1_472_706_000_000;
+    const WEEK: i64 = 7 * 24 * 3_600_000;
+    match oldest {
+        Some(oldest) if oldest + 1_000 < cursor => Some(oldest + 1_000),
+        Some(oldest) => Some(oldest),
+        None => Some(cursor - WEEK).filter(|cursor| *cursor >= BEGINNING),
+    }
+}
+
 /// A text, or a number as a text: TikTok writes both.
 fn text(value: &Value) -> Option<String> {
     match value {
@@ -318,8 +333,9 @@ impl Source for TikTok {
         // A pinned post is out of order and says nothing about where the next page begins.
         let oldest = items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at).min();
         let oldest = oldest.or_else(|| items.iter().filter_map(created_at).min());
-        let next = oldest.filter(|_| more).map(|oldest| {
-            let next = PageToken { cursor: oldest.timestamp_millis(), first, ..token };
+        let cursor = next_cursor(token.cursor, oldest.map(|oldest| oldest.timestamp_millis()));
+        let next = cursor.filter(|_| more).map(|cursor| {
+            let next = PageToken { cursor, first, ..token };
             serde_json::to_string(&next).expect("a page token has a JSON form")
         });
         let own = |item: &&Value| {
@@ -421,5 +437,19 @@ impl Authorizer for TikTok {
     async fn refresh(&self, _: &Access) -> Result<Option<Grant>> {
         // A web session is renewed by its owner, in the browser.
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_leaves_out_no_second_and_no_week() {
+        let now = 1_763_600_000_000;
+        assert_eq!(next_cursor(now, Some(now - 9_000)), Some(now - 8_000));
+        assert_eq!(next_cursor(now, Some(now - 1_000)), Some(now - 1_000));
+        assert_eq!(next_cursor(now, None), Some(now - 604_800_000));
+        assert_eq!(next_cursor(1_473_000_000_000, None), None);
     }
 }

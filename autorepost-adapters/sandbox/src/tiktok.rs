@@ -24,6 +24,9 @@ const PLATFORM: Platform = Platform::TikTok;
 /// The cookie without which the media host refuses, and its value.
 const CHAIN_TOKEN: &str = "sandbox-chain-token";
 
+/// Bytes of a video that are read at once.
+const READ_BYTES: usize = 256 << 10;
+
 type Worldly = State<Arc<World>>;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -82,11 +85,12 @@ async fn list(world: Arc<World>, request: Request) -> Response {
     let good_device = query.get("device_id").is_some_and(|id| id.len() == 19 && id.bytes().all(|b| b.is_ascii_digit()));
     let count: usize = query.get("count").and_then(|text| text.parse().ok()).unwrap_or(15);
     let mut posts = world.posts_of(&account.id);
-    posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
+    posts.sort_by_key(|post| std::cmp::Reverse((post.created_at.timestamp(), post.id.clone())));
     // A device id that TikTok does not like gets the first page for ever.
     let cursor: i64 =
         query.get("cursor").and_then(|text| text.parse().ok()).filter(|_| good_device).unwrap_or(i64::MAX);
-    let older = |post: &&TikTokPost| post.created_at.timestamp_millis() < cursor;
+    // Times have whole seconds there, also in comparisons.
+    let older = |post: &&TikTokPost| post.created_at.timestamp() * 1_000 < cursor;
     let rest: Vec<_> = posts.iter().filter(older).collect();
     let mut items: Vec<Value> = rest.iter().take(count).map(|post| item(&world, &account, post)).collect();
     if cursor == i64::MAX || cursor > World::now().timestamp_millis() - 60_000 {
@@ -135,7 +139,7 @@ async fn media(world: Arc<World>, id: String, request: Request) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     let headers = [("content-type", "video/mp4".to_owned()), ("content-length", size.to_string())];
-    (headers, Body::from_stream(ReaderStream::new(file))).into_response()
+    (headers, Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES))).into_response()
 }
 
 fn item(world: &World, account: &TikTokAccount, post: &TikTokPost) -> Value {

@@ -141,7 +141,6 @@ async fn a_rule_file_says_what_options_cannot() {
     daemon.stop().await;
 
     for (text, part) in [
-        ("[[destinations]]\nconnection = 'x'\noptions = { platform = 'x' }", "text"),
         ("[[destinations]]\nconnection = 'myspace'\n", "no account is connected as \"myspace\""),
         ("[filters]\nsince = 'yesterday'\n", "filters.since"),
         ("destinations = 3", "is not a rule"),
