@@ -86,7 +86,7 @@ impl Context {
 pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
     // These need no installation.
     match cli.command {
-        Command::Demo(options) => return demo::command(options, screen).await,
+        Command::Demo(options) => return demo::command(options, screen, cli.json).await,
         Command::Sandbox(options) => return sandbox::serve(options, cli.json).await,
         Command::Keys(Keys::Generate) => return generate_key(cli.json),
         _ => {}

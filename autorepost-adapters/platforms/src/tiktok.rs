@@ -3,6 +3,7 @@
 //! These pages are not a published API and drift: whatever is missing or new is an error that says so, never an empty list.
 
 mod cookies;
+mod items;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +13,8 @@ use autorepost_core::{
     connection::AccountId,
     credential::{Access, Credential},
     port::{Authorizer, Clock, Entropy, EntropyExt, Fetched, Grant, Identity, Listing, Source},
-    post::{FoundPost, PostKind, Unusable},
+    post::{FoundPost, Unusable},
 };
-use chrono::{DateTime, Utc};
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,7 @@ use url::Url;
 pub use cookies::CookieJar;
 
 use crate::http::{Answer, Http, failed, send, stream};
+use items::{created_at, found, next_cursor, rendition, text};
 
 /// The host as which TikTok's cookies know its site, whatever the base address is.
 const SITE_HOST: &str = "www.tiktok.com";
@@ -246,60 +247,6 @@ fn form_urlencoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// Where the next page begins, in milliseconds, given where this one began and the oldest time on it.
-///
-/// Times are told in whole seconds, and the border of a page may lie within one: the next page begins with that second once
-/// more, unless nothing else was on this page. A page without posts is followed by the week before, as in TikTok's own
-/// client, until the time when there was no TikTok.
-fn next_cursor(cursor: i64, oldest: Option<i64>) -> Option<i64> {
-    const BEGINNING: i64 = 1_472_706_000_000;
-    const WEEK: i64 = 7 * 24 * 3_600_000;
-    match oldest {
-        Some(oldest) if oldest + 1_000 < cursor => Some(oldest + 1_000),
-        Some(oldest) => Some(oldest),
-        None => Some(cursor - WEEK).filter(|cursor| *cursor >= BEGINNING),
-    }
-}
-
-/// A text, or a number as a text: TikTok writes both.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-fn created_at(item: &Value) -> Option<DateTime<Utc>> {
-    text(&item["createTime"])?.parse().ok().and_then(|secs| DateTime::from_timestamp(secs, 0))
-}
-
-fn found(op: &'static str, item: &Value) -> Result<FoundPost> {
-    let missing = |field: &str| changed(op, &format!("a post has no {field}"));
-    let key = text(&item["id"]).ok_or_else(|| missing("id"))?;
-    let author = text(&item["author"]["uniqueId"]).ok_or_else(|| missing("author"))?;
-    let posted_at = created_at(item).ok_or_else(|| missing("createTime"))?;
-    let duration_secs = item["video"]["duration"].as_u64().and_then(|secs| u32::try_from(secs).ok());
-    let kind = if item.get("imagePost").is_some() {
-        PostKind::Unusable { why: Unusable::Photo }
-    } else if item["privateItem"] == true || item["secret"] == true || item["forFriend"] == true {
-        PostKind::Unusable { why: Unusable::Private }
-    } else if item.get("video").is_none() {
-        PostKind::Unusable { why: Unusable::Restricted }
-    } else {
-        PostKind::Video { duration_secs: duration_secs.filter(|secs| *secs > 0) }
-    };
-    Ok(FoundPost {
-        url: format!("https://www.tiktok.com/@{author}/video/{key}"),
-        key,
-        author,
-        caption: item["desc"].as_str().unwrap_or_default().to_owned(),
-        posted_at,
-        kind,
-        pinned: item["isPinnedItem"] == true,
-    })
-}
-
 #[async_trait]
 impl Source for TikTok {
     fn platform(&self) -> Platform {
@@ -387,21 +334,6 @@ impl Source for TikTok {
     }
 }
 
-/// The best rendition that every destination takes, and its size; never the one with the watermark.
-fn rendition(video: &Value) -> Option<(String, Option<u64>)> {
-    let renditions = video["bitrateInfo"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let best = renditions
-        .iter()
-        .filter(|one| one["CodecType"].as_str().is_none_or(|codec| codec.starts_with("h264")))
-        .max_by_key(|one| one["Bitrate"].as_u64());
-    let best = best.and_then(|one| {
-        let address = one["PlayAddr"]["UrlList"].as_array()?.iter().find_map(Value::as_str)?;
-        let size = text(&one["PlayAddr"]["DataSize"]).and_then(|size| size.parse().ok());
-        Some((address.to_owned(), size))
-    });
-    best.or_else(|| Some((text(&video["playAddr"])?, None)))
-}
-
 /// An answer is a video only if it says so and has the size that the page told.
 fn video_length(op: &'static str, response: &Response, told: Option<u64>) -> Result<Option<u64>> {
     let status = response.status().as_u16();
@@ -437,19 +369,5 @@ impl Authorizer for TikTok {
     async fn refresh(&self, _: &Access) -> Result<Option<Grant>> {
         // A web session is renewed by its owner, in the browser.
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_leaves_out_no_second_and_no_week() {
-        let now = 1_763_600_000_000;
-        assert_eq!(next_cursor(now, Some(now - 9_000)), Some(now - 8_000));
-        assert_eq!(next_cursor(now, Some(now - 1_000)), Some(now - 1_000));
-        assert_eq!(next_cursor(now, None), Some(now - 604_800_000));
-        assert_eq!(next_cursor(1_473_000_000_000, None), None);
     }
 }
