@@ -1,7 +1,14 @@
 //! Every command, from a fresh folder on, as its JSON tells it.
 
-use autorepost_core::Platform;
-use autorepost_sandbox::TikTokPost;
+use autorepost_core::{
+    Platform,
+    id::TenantId,
+    port::{After, RepostQuery, Step as Change},
+    repost::Repost,
+    state::{Event, Owner, Reason, apply},
+};
+use autorepost_database::{Database, DatabaseConfig};
+use autorepost_sandbox::{Effect, Fault, Step, TikTokPost};
 use chrono::DateTime;
 use serde_json::{Value, json};
 
@@ -155,16 +162,53 @@ async fn a_rule_file_says_what_options_cannot() {
     }
 }
 
-/// A repost in doubt is a person's to settle: the platform does not answer any question about it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_settles_only_what_is_in_doubt() {
-    let stage = Stage::ready().await;
-    stage.add_posts([1]);
-    let daemon = stage.start().await;
-    stage.all_once([1]).await;
-    let told = stage.fails(1, &["settle", "1", "--to", "x", "--absent"]).await;
-    assert!(told.contains("published"), "{told}");
-    daemon.stop().await;
+async fn a_person_settles_what_is_in_doubt_and_nothing_else() {
+    for there in [true, false] {
+        let stage = Stage::ready().await;
+        let effect = if there { Effect::CutAfter } else { Effect::CutBefore };
+        // The commit's answer is lost, and X answers no question about it.
+        let silent = Fault::first(Platform::X, Step::List, Effect::ErrorBefore, u32::MAX);
+        stage.world().set_faults(vec![Fault::first(Platform::X, Step::Commit, effect, 1), silent]);
+        stage.add_posts([1]);
+        let mut daemon = stage.start().await;
+        until("the commit is in doubt", async || {
+            stage.published(1).await == 2 && stage.story(1).await[&Platform::X].tells(&["in_doubt"])
+        })
+        .await;
+        daemon.child.kill().await.unwrap();
+        give_up(&stage).await;
+        let status = stage.fails(0, &["status"]).await;
+        assert!(status.contains("X 1 unconfirmed"), "{status}");
+
+        let told = stage.fails(1, &["settle", "1", "--to", "youtube", "--absent"]).await;
+        assert!(told.contains("there is no doubt about it: it is published"), "{told}");
+        stage.world().set_faults(Vec::new());
+        if there {
+            let id = stage.world().ledger().into_iter().find(|shown| shown.platform == Platform::X).unwrap().id;
+            let settled = stage.ok(&["settle", "1", "--to", "x", "--published", "--id", &id]).await;
+            assert_eq!(settled["state"]["receipt"]["id"], id.as_str());
+        } else {
+            stage.ok(&["settle", "1", "--to", "x", "--absent"]).await;
+        }
+        let daemon = stage.start().await;
+        stage.all_once([1]).await;
+        daemon.stop().await;
+    }
+}
+
+/// What the pipeline does when a doubt lasts for a day: it leaves it to a person.
+async fn give_up(stage: &Stage) {
+    let url = format!("sqlite://{}", stage.path("autorepost-data/autorepost.db").display());
+    let database = Database::connect(&DatabaseConfig::new(url)).await.unwrap();
+    let query = RepostQuery { limit: 10, ..RepostQuery::default() };
+    let reposts = database.reposts().list(TenantId::OWNER, &query).await.unwrap();
+    let repost = reposts.into_iter().find(|repost| repost.key.platform == Platform::X).unwrap();
+    let doubt = Event::Doubted(Reason::new(Owner::Operator, "X did not answer for a day"));
+    let state = apply(repost.state.clone(), doubt).unwrap();
+    let repost = Repost { state, ..repost };
+    let step = Change { lease: None, repost, entry: None, guards: Vec::new(), after: After::Keep, jobs: Vec::new() };
+    database.reposts().step(&step).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -207,6 +207,12 @@ impl Stage {
         reposts.map(read).collect()
     }
 
+    /// At how many destinations a post is published.
+    pub async fn published(&self, post: u32) -> usize {
+        let reposts = self.reposts().await.into_iter();
+        reposts.filter(|(key, _, state, _)| *key == post.to_string() && state == "published").count()
+    }
+
     /// Waits until every one of these posts is published everywhere, and holds our book against the public's: each once.
     pub async fn all_once(&self, ids: impl IntoIterator<Item = u32>) {
         let wanted: BTreeSet<_> =
