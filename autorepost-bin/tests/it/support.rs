@@ -24,7 +24,7 @@ const SHORT: usize = 8;
 /// A post whose video is larger than one chunk of YouTube and one segment of X.
 pub const LARGE: u32 = 7;
 /// How long a test waits for what must come.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(120);
 /// The time between two looks at what must come.
 const LOOK: Duration = Duration::from_millis(50);
 
