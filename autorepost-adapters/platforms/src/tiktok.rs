@@ -278,9 +278,12 @@ impl Source for TikTok {
             return Err(blocked(op, "TikTok repeats the same page for ever"));
         }
         // A pinned post is out of order and says nothing about where the next page begins.
-        let oldest = items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at).min();
-        let oldest = oldest.or_else(|| items.iter().filter_map(created_at).min());
-        let cursor = next_cursor(token.cursor, oldest.map(|oldest| oldest.timestamp_millis()));
+        let mut times: Vec<_> =
+            items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at).collect();
+        if times.is_empty() {
+            times = items.iter().filter_map(created_at).collect();
+        }
+        let cursor = next_cursor(token.cursor, &times);
         let next = cursor.filter(|_| more).map(|cursor| {
             let next = PageToken { cursor, first, ..token };
             serde_json::to_string(&next).expect("a page token has a JSON form")

@@ -13,7 +13,7 @@ use autorepost_core::Platform;
 use autorepost_sandbox::{
     Clip, InstagramAccount, Sandbox, SandboxConfig, Shown, TikTokPost, Timing, World, XAccount, clips::CLIPS,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -316,7 +316,8 @@ pub fn video(id: u32, path: PathBuf) -> TikTokPost {
     TikTokPost {
         id: id.to_string(),
         caption: format!("Number {id} #tag{id}"),
-        created_at: DateTime::<Utc>::from(std::time::SystemTime::now()),
+        // Each in a second of its own, in the order of their ids.
+        created_at: DateTime::<Utc>::from(std::time::SystemTime::now()) - TimeDelta::seconds(10_000 - i64::from(id)),
         clip: Some(Clip { path, seconds }),
         private: false,
         deleted: false,

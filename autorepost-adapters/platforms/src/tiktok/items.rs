@@ -9,18 +9,18 @@ use serde_json::Value;
 
 use super::changed;
 
-/// Where the next page begins, in milliseconds, given where this one began and the oldest time on it.
+/// Where the next page begins, in milliseconds, given where this one began and the times on it.
 ///
 /// Times are told in whole seconds, and the border of a page may lie within one: the next page begins with that second once
-/// more, unless nothing else was on this page. A page without posts is followed by the week before, as in TikTok's own
-/// client, until the time when there was no TikTok.
-pub(super) fn next_cursor(cursor: i64, oldest: Option<i64>) -> Option<i64> {
+/// more, unless nothing else is on this page, which would come again for ever. A page without posts is followed by the week
+/// before, as in TikTok's own client, until the time when there was no TikTok.
+pub(super) fn next_cursor(cursor: i64, times: &[DateTime<Utc>]) -> Option<i64> {
     const BEGINNING: i64 = 1_472_706_000_000;
     const WEEK: i64 = 7 * 24 * 3_600_000;
-    match oldest {
-        Some(oldest) if oldest + 1_000 < cursor => Some(oldest + 1_000),
-        Some(oldest) => Some(oldest),
-        None => Some(cursor - WEEK).filter(|cursor| *cursor >= BEGINNING),
+    match (times.iter().min(), times.iter().max()) {
+        (Some(oldest), Some(newest)) if oldest < newest => Some(oldest.timestamp_millis() + 1_000),
+        (Some(oldest), _) => Some(oldest.timestamp_millis()),
+        (None, _) => Some(cursor - WEEK).filter(|cursor| *cursor >= BEGINNING),
     }
 }
 
@@ -85,9 +85,12 @@ mod tests {
     #[test]
     fn the_next_page_leaves_out_no_second_and_no_week() {
         let now = 1_763_600_000_000;
-        assert_eq!(next_cursor(now, Some(now - 9_000)), Some(now - 8_000));
-        assert_eq!(next_cursor(now, Some(now - 1_000)), Some(now - 1_000));
-        assert_eq!(next_cursor(now, None), Some(now - 604_800_000));
-        assert_eq!(next_cursor(1_473_000_000_000, None), None);
+        let times = |secs: &[i64]| -> Vec<_> {
+            secs.iter().filter_map(|secs| DateTime::from_timestamp_millis(now - secs * 1_000)).collect()
+        };
+        assert_eq!(next_cursor(now, &times(&[2, 9, 5])), Some(now - 8_000));
+        assert_eq!(next_cursor(now, &times(&[9, 9])), Some(now - 9_000), "nothing else is on the page");
+        assert_eq!(next_cursor(now, &[]), Some(now - 604_800_000));
+        assert_eq!(next_cursor(1_473_000_000_000, &[]), None);
     }
 }
