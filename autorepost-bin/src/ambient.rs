@@ -41,9 +41,11 @@ impl EventSink for Log {
                 tracing::info!(post = %post, key, reposts, "new post");
             }
             Signal::RepostMoved { repost, post, platform, from, to, detail, .. } => match *to {
-                "published" | "skipped" => tracing::info!(%post, %repost, %platform, from, to, "{detail}"),
-                "failed" | "unconfirmed" | "waiting" => tracing::warn!(%post, %repost, %platform, from, to, "{detail}"),
-                _ => tracing::debug!(%post, %repost, %platform, from, to, "{detail}"),
+                "published" | "skipped" => tracing::info!(%platform, %post, %repost, from, "{to}: {detail}"),
+                "failed" | "unconfirmed" | "waiting" => {
+                    tracing::warn!(%platform, %post, %repost, from, "{to}: {detail}")
+                }
+                _ => tracing::debug!(%platform, %post, %repost, from, "{to}: {detail}"),
             },
             Signal::Transfer { repost, bytes, total, .. } => {
                 tracing::trace!(repost = %repost, bytes, total, "transfer");

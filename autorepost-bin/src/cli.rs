@@ -29,7 +29,8 @@ First steps:
   autorepost rules add videos --from tiktok --to youtube --made-for-kids no
   autorepost run                                          and from then on by itself
 
-Exit codes: 0 done, 1 failed, 64 wrong command line, 78 wrong configuration.";
+Exit codes: 0 done, 1 failed, 64 wrong command line, 78 wrong configuration.
+\"autorepost settings\" lists what can be set; AUTOREPOST_LOG=debug tells more, AUTOREPOST_LOG_FORMAT=json for programs.";
 
 /// What the program does.
 #[derive(Subcommand)]
@@ -332,7 +333,6 @@ pub struct Repost {
 
 /// Options of `settle`.
 #[derive(Args)]
-#[group(id = "seen", required = true, multiple = false, args = ["published", "absent"])]
 pub struct Settle {
     /// The post: its address or its id.
     pub post: String,
@@ -340,10 +340,10 @@ pub struct Settle {
     #[arg(long, value_name = "ACCOUNT")]
     pub to: String,
     /// It is there.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "absent", conflicts_with = "absent")]
     pub published: bool,
     /// It is not there: publish it.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "published")]
     pub absent: bool,
     /// Its id at the destination.
     #[arg(long, requires = "published")]

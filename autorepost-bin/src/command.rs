@@ -8,7 +8,7 @@ mod run;
 mod sandbox;
 mod status;
 
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use autorepost_core::{
@@ -19,7 +19,6 @@ use autorepost_core::{
 };
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
-use std::sync::Arc;
 
 use crate::{
     ambient::Log,
@@ -30,6 +29,22 @@ use crate::{
     setup,
 };
 use run::Parts;
+
+/// A command line that no command can work with, for a reason that its grammar does not know.
+#[derive(Debug)]
+pub struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
 
 /// What every command has at hand.
 struct Context {
@@ -42,6 +57,11 @@ impl Context {
     /// The installation, without a listener.
     async fn ports(&self) -> anyhow::Result<Ports> {
         Ok(setup::installation(&self.config, None).await?.ports(self.events())?)
+    }
+
+    /// The same, even if its keys open nothing: for the command that mends this.
+    async fn ports_with_any_key(&self) -> anyhow::Result<Ports> {
+        Ok(setup::with_any_key(&self.config, None).await?.ports(self.events())?)
     }
 
     fn events(&self) -> Arc<dyn EventSink> {
@@ -67,9 +87,9 @@ impl Context {
 pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
     // These need no installation.
     match cli.command {
-        Command::Demo(options) => return demo::command(options, screen).await,
-        Command::Sandbox(options) => return sandbox::serve(options).await,
-        Command::Keys(Keys::Generate) => return generate_key(),
+        Command::Demo(options) => return demo::command(options, screen, cli.json).await,
+        Command::Sandbox(options) => return sandbox::serve(options, cli.json).await,
+        Command::Keys(Keys::Generate) => return generate_key(cli.json),
         _ => {}
     }
     let config = Config::load(cli.config.as_deref(), environment()?)?;
@@ -140,9 +160,13 @@ pub(crate) fn brief(text: &str, max: usize) -> String {
     }
 }
 
-fn generate_key() -> anyhow::Result<ExitCode> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key)?;
-    println!("{}", autorepost_core::seal::generate(key).expose());
+fn generate_key(as_json: bool) -> anyhow::Result<ExitCode> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    let key = autorepost_core::seal::generate(bytes);
+    match as_json {
+        true => println!("{}", serde_json::json!({ "key": key.expose() })),
+        false => println!("{}", key.expose()),
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -203,7 +203,7 @@ async fn put_back(worker: &Worker, left: &[(Lease, u32)]) {
         let note = Some("its process was stopped".to_owned());
         let again = Finish::Again { run_at: now, attempts: *attempts, note };
         // A lease that is lost meanwhile is somebody else's.
-        if let Err(error) = worker.ports().jobs.finish(*lease, &again, now).await {
+        if let Err(error) = worker.ports().jobs.finish(*lease, &again).await {
             tracing::debug!("{error}");
         }
     }

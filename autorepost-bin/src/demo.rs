@@ -25,6 +25,7 @@ use crate::{
     cli, crew,
     screen::{Bars, Screen},
     setup::{Platforms, Wiring},
+    signal,
 };
 
 pub use report::Report;
@@ -56,16 +57,19 @@ pub struct Options {
 /// # Errors
 ///
 /// As [`run`].
-pub async fn command(options: cli::Demo, screen: Screen) -> anyhow::Result<ExitCode> {
+pub async fn command(options: cli::Demo, screen: Screen, as_json: bool) -> anyhow::Result<ExitCode> {
     let cli::Demo { folder, chaos, seed, video: videos, keep, open, verbose } = options;
     let (report, sandbox) = run(&Options { folder, chaos, videos, seed, verbose, screen }).await?;
-    print!("{report}");
+    match as_json {
+        true => println!("{:#}", report.summary()),
+        false => print!("{report}"),
+    }
     if open && let Err(error) = open::that_detached(sandbox.base_url()) {
         eprintln!("no browser could be opened: {error}");
     }
     if keep || open {
-        println!("What the public sees: {} (Ctrl-C ends)", sandbox.base_url());
-        tokio::signal::ctrl_c().await?;
+        eprintln!("What the public sees: {} (Ctrl-C ends)", sandbox.base_url());
+        signal::stop().await?;
     }
     Ok(if report.disagreements.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

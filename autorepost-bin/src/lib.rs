@@ -9,3 +9,4 @@ pub mod demo;
 pub mod listener;
 pub mod screen;
 pub mod setup;
+pub mod signal;

@@ -31,12 +31,14 @@ async fn main() -> ExitCode {
             if error.is::<Problems>() || command::is_configuration(&error) {
                 return ExitCode::from(CONFIGURATION);
             }
-            ExitCode::FAILURE
+            if error.is::<command::Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
 
 fn log(screen: Screen, level: &str) {
+    // The migration crate tells at each start that there is nothing to do.
+    let level = format!("{level},sea_orm_migration=warn");
     let filter = EnvFilter::try_from_env("AUTOREPOST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen).with_target(false).with_ansi(ansi);

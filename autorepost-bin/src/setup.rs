@@ -11,7 +11,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use autorepost_core::{
-    Platform,
+    Error, ErrorKind, Platform,
+    connection::Connection,
+    credential::Access,
     memory::{MemoryLimiter, MemoryWake},
     port::{Authorizer, Clock, Destination, Entropy, EventSink, Ports, Source},
     seal::{KeyRing, Secret},
@@ -203,8 +205,20 @@ pub async fn database(config: &Config) -> anyhow::Result<Database> {
 ///
 /// # Errors
 ///
-/// When the database, the folder or the keys cannot be used.
+/// When the database, the folder or the keys cannot be used, or the keys open none of the accounts: working on would mark
+/// each of them as broken.
 pub async fn installation(config: &Config, public_url: Option<&str>) -> anyhow::Result<Wiring> {
+    let wiring = with_any_key(config, public_url).await?;
+    check_keys(&wiring.database, &wiring.keys).await?;
+    Ok(wiring)
+}
+
+/// The same, even if its keys open nothing: for the commands that mend this.
+///
+/// # Errors
+///
+/// When the database, the folder or the keys cannot be used.
+pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::Result<Wiring> {
     let key = key(config)?;
     let database = database(config).await?;
     Ok(Wiring {
@@ -214,6 +228,25 @@ pub async fn installation(config: &Config, public_url: Option<&str>) -> anyhow::
         links: public_url.map(|base| MediaLinks::new(base, link_key(&key))),
         platforms: Platforms::configured(config),
     })
+}
+
+async fn check_keys(database: &Database, keys: &KeyRing) -> autorepost_core::Result<()> {
+    let connections = database.connections().list(None).await?;
+    let opens = |one: &Connection| match Access::open(one, keys) {
+        Err(error) => error.kind() != ErrorKind::Unsealable,
+        Ok(_) => true,
+    };
+    if connections.is_empty() || connections.iter().any(opens) {
+        return Ok(());
+    }
+    let names: Vec<_> = connections.iter().map(|one| format!("{}:@{}", one.platform, one.handle)).collect();
+    let text = format!(
+        "the key {} opens none of the accounts ({}): set TOKEN_ENCRYPTION_KEY to the key that sealed them, add that key \
+         to the new one (NEW,OLD), or connect the accounts again",
+        keys.sealing_key_id(),
+        names.join(", ")
+    );
+    Err(Error::new(ErrorKind::Configuration, "open credentials", text))
 }
 
 /// The configured keys; or those of the folder, where a new installation makes its own.

@@ -93,7 +93,7 @@ pub struct Attempt {
     pub ticket: Ticket,
     /// Bytes that the platform acknowledged, as far as it was written down.
     pub sent: u64,
-    /// How often the commit was sent.
+    /// How often the commit was sent and not refused.
     pub commits: u32,
     /// When the commit was first sent: a search for its effect starts here.
     pub first_commit_at: Option<DateTime<Utc>>,
@@ -230,6 +230,8 @@ pub enum Event {
     Confirmed(Receipt),
     /// The public address is known.
     Located(String),
+    /// The platform certainly refused the commit: it does not count as sent.
+    Refused,
     /// The commit certainly took no effect, and cannot take any later.
     Absent,
     /// Nobody can tell whether the commit took effect.
@@ -356,6 +358,9 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
             S::Published { receipt, submission: attempt.submission }
         }
         (S::Committing(attempt) | S::Unconfirmed { attempt, .. }, Event::Absent) => S::Processing(attempt),
+        (S::Committing(attempt), Event::Refused) => {
+            S::Processing(Attempt { commits: attempt.commits.saturating_sub(1), ..attempt })
+        }
         (S::Committing(attempt), Event::Doubted(evidence)) => S::Unconfirmed { evidence, attempt },
         (S::Unconfirmed { .. }, Event::Denied) => S::Planned,
 
@@ -421,6 +426,7 @@ impl Event {
             Self::Intended(_) => "intended",
             Self::Confirmed(_) => "confirmed",
             Self::Located(_) => "located",
+            Self::Refused => "refused",
             Self::Absent => "absent",
             Self::Doubted(_) => "doubted",
             Self::Held { .. } => "held",

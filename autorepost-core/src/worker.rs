@@ -53,10 +53,15 @@ impl Worker {
     /// Claims at most `max` due jobs of these kinds, and sets the worker's time by the database's: what several machines
     /// decide by the clock, they decide by one clock.
     pub async fn claim(&self, kinds: &[JobKind], max: u32) -> Result<Vec<Job>> {
+        let asked_at = self.ports.clock.now();
         let jobs = self.ports.jobs.claim(kinds, max, self.policy.lease).await?;
-        if let Some(until) = jobs.first().and_then(|job| job.leased_until) {
-            let behind = before(until, self.policy.lease) - self.ports.clock.now();
-            self.set_behind(behind);
+        let answered_at = self.ports.clock.now();
+        // An answer that took long, or a clock that was set meanwhile, tells nothing precise.
+        let took = (answered_at - asked_at).to_std().unwrap_or(self.policy.lease);
+        if let Some(until) = jobs.first().and_then(|job| job.leased_until)
+            && took <= self.policy.clock_off_max / 5
+        {
+            self.set_behind(before(until, self.policy.lease) - answered_at);
         }
         Ok(jobs)
     }

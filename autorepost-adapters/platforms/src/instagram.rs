@@ -169,7 +169,7 @@ impl Destination for Instagram {
         } else {
             let url = publication.body.url(now + LINK_LIFE).await?.ok_or_else(|| {
                 let text = "connections by Instagram Login need a public address from which Meta can fetch videos: set \
-                    media.public_url, or connect the account by Facebook Login";
+                    AUTOREPOST_PUBLIC_URL, or connect the account by Facebook Login";
                 Error::new(ErrorKind::Configuration, op, text)
             })?;
             form.push(("video_url", url));
@@ -297,7 +297,8 @@ impl Destination for Instagram {
             ("PUBLISHED", [(id, url)]) => Finding::Published(self.receipt(Some(id.clone()), url.clone())),
             ("PUBLISHED", _) => Finding::Published(self.receipt(None, None)),
             ("", _) => {
-                let text = format!("Instagram does not know the container; {} new Reels have this caption", found.len());
+                let text =
+                    format!("Instagram does not know the container; {} new Reels have this caption", found.len());
                 Finding::Unknown(text)
             }
             (_, []) => Finding::Absent,

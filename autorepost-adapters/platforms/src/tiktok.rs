@@ -3,6 +3,7 @@
 //! These pages are not a published API and drift: whatever is missing or new is an error that says so, never an empty list.
 
 mod cookies;
+mod items;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +13,8 @@ use autorepost_core::{
     connection::AccountId,
     credential::{Access, Credential},
     port::{Authorizer, Clock, Entropy, EntropyExt, Fetched, Grant, Identity, Listing, Source},
-    post::{FoundPost, PostKind, Unusable},
+    post::{FoundPost, Unusable},
 };
-use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,7 @@ use url::Url;
 pub use cookies::CookieJar;
 
 use crate::http::{Answer, Http, failed, send, stream};
+use items::{created_at, found, next_cursor, rendition, text};
 
 /// The host as which TikTok's cookies know its site, whatever the base address is.
 const SITE_HOST: &str = "www.tiktok.com";
@@ -158,6 +159,15 @@ impl TikTok {
             return Err(Error::new(ErrorKind::Unauthorized, op, text));
         }
         let handle = text(&user["uniqueId"]).unwrap_or_else(|| access.handle.clone());
+        // An account that is known may have a new name; one that is new is the one that its owner names.
+        if access.account.as_str().is_empty() && !handle.eq_ignore_ascii_case(&access.handle) {
+            let text = format!(
+                "the cookies belong to @{handle}, not to @{}: connect @{handle}, or export the cookies of a \
+                browser that is signed in as @{}",
+                access.handle, access.handle
+            );
+            return Err(Error::new(ErrorKind::Unauthorized, op, text));
+        }
         Ok((sec_uid, handle, page))
     }
 
@@ -238,45 +248,6 @@ fn form_urlencoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// A text, or a number as a text: TikTok writes both.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-fn created_at(item: &Value) -> Option<DateTime<Utc>> {
-    text(&item["createTime"])?.parse().ok().and_then(|secs| DateTime::from_timestamp(secs, 0))
-}
-
-fn found(op: &'static str, item: &Value) -> Result<FoundPost> {
-    let missing = |field: &str| changed(op, &format!("a post has no {field}"));
-    let key = text(&item["id"]).ok_or_else(|| missing("id"))?;
-    let author = text(&item["author"]["uniqueId"]).ok_or_else(|| missing("author"))?;
-    let posted_at = created_at(item).ok_or_else(|| missing("createTime"))?;
-    let duration_secs = item["video"]["duration"].as_u64().and_then(|secs| u32::try_from(secs).ok());
-    let kind = if item.get("imagePost").is_some() {
-        PostKind::Unusable { why: Unusable::Photo }
-    } else if item["privateItem"] == true || item["secret"] == true || item["forFriend"] == true {
-        PostKind::Unusable { why: Unusable::Private }
-    } else if item.get("video").is_none() {
-        PostKind::Unusable { why: Unusable::Restricted }
-    } else {
-        PostKind::Video { duration_secs: duration_secs.filter(|secs| *secs > 0) }
-    };
-    Ok(FoundPost {
-        url: format!("https://www.tiktok.com/@{author}/video/{key}"),
-        key,
-        author,
-        caption: item["desc"].as_str().unwrap_or_default().to_owned(),
-        posted_at,
-        kind,
-        pinned: item["isPinnedItem"] == true,
-    })
-}
-
 #[async_trait]
 impl Source for TikTok {
     fn platform(&self) -> Platform {
@@ -304,17 +275,21 @@ impl Source for TikTok {
         };
         let (items, more) = self.items(op, &mut jar, &token).await?;
         let last = items.last().and_then(|item| text(&item["id"])).unwrap_or_default();
-        if !last.is_empty() && last == token.last {
+        // A page that has nothing but the second of the border is the end, whatever it announces.
+        let border = items.iter().filter_map(created_at).all(|at| at.timestamp_millis() + 1_000 >= token.cursor);
+        let repeated = !last.is_empty() && last == token.last;
+        if repeated && more && !border {
             return Err(blocked(op, "TikTok repeats the same page for ever"));
         }
         // A pinned post is out of order and says nothing about where the next page begins.
-        let times = || items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at);
-        let oldest = times().min().or_else(|| items.iter().filter_map(created_at).min());
-        let next = oldest.filter(|_| more).map(|oldest| {
-            // Times are told in whole seconds, so posts of the oldest second may be on the next page, too: it begins with
-            // that second once more, unless there is nothing else on this one.
-            let again = if times().all(|time| time == oldest) { TimeDelta::zero() } else { TimeDelta::seconds(1) };
-            let next = PageToken { cursor: (oldest + again).timestamp_millis(), last, ..token };
+        let mut times: Vec<_> =
+            items.iter().filter(|item| item["isPinnedItem"] != true).filter_map(created_at).collect();
+        if times.is_empty() {
+            times = items.iter().filter_map(created_at).collect();
+        }
+        let cursor = next_cursor(token.cursor, &times);
+        let next = cursor.filter(|_| more && !repeated).map(|cursor| {
+            let next = PageToken { cursor, last, ..token };
             serde_json::to_string(&next).expect("a page token has a JSON form")
         });
         let own = |item: &&Value| {
@@ -336,10 +311,11 @@ impl Source for TikTok {
             10216 | 10222 => return Ok(Fetched::Unusable(Unusable::Private)),
             10204 if told.contains("delete") => return Ok(Fetched::Unusable(Unusable::Deleted)),
             10204 if told.contains("geo") => return Ok(Fetched::Unusable(Unusable::RegionBlocked)),
-            // Without words this can be a block of our address as well as a post that is gone.
-            10204 | 10000 => return Err(blocked(op, "TikTok does not show the post for the moment").code("10204")),
+            // Without words, and with any other code, it can be a block of our address as well as a post that is gone.
             10102 => return Err(signed_out(op)),
-            _ => return Ok(Fetched::Unusable(Unusable::Deleted)),
+            code => {
+                return Err(blocked(op, "TikTok does not show the post for the moment").code(code.to_string()));
+            }
         }
         let item = &detail["itemInfo"]["itemStruct"];
         if item.is_null() {
@@ -364,21 +340,6 @@ impl Source for TikTok {
         let bytes = video_length(op, &response, size)?;
         Ok(Fetched::Video { bytes, body: stream(op, response) })
     }
-}
-
-/// The best rendition that every destination takes, and its size; never the one with the watermark.
-fn rendition(video: &Value) -> Option<(String, Option<u64>)> {
-    let renditions = video["bitrateInfo"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let best = renditions
-        .iter()
-        .filter(|one| one["CodecType"].as_str().is_none_or(|codec| codec.starts_with("h264")))
-        .max_by_key(|one| one["Bitrate"].as_u64());
-    let best = best.and_then(|one| {
-        let address = one["PlayAddr"]["UrlList"].as_array()?.iter().find_map(Value::as_str)?;
-        let size = text(&one["PlayAddr"]["DataSize"]).and_then(|size| size.parse().ok());
-        Some((address.to_owned(), size))
-    });
-    best.or_else(|| Some((text(&video["playAddr"])?, None)))
 }
 
 /// An answer is a video only if it says so and has the size that the page told.

@@ -130,7 +130,7 @@ impl X {
     fn refusal(&self, op: &'static str, answer: &Answer) -> Error {
         let body = answer.json_or_null();
         let problem = body["type"].as_str().and_then(|text| text.rsplit('/').next()).unwrap_or_default();
-        let told = body["detail"].as_str().or(body["errors"][0]["message"].as_str()).unwrap_or("no details");
+        let told = body["detail"].as_str().or(body["errors"][0]["message"].as_str()).unwrap_or_default();
         // The details of a credits problem name the account's billing id.
         let told = if problem == "credits" { "the account has no credits" } else { told };
         let status = answer.status.as_u16();
@@ -145,8 +145,9 @@ impl X {
             500.. => (ErrorKind::Unavailable, Retry::Soon, ""),
             _ => (ErrorKind::Rejected, Retry::Never, ""),
         };
-        let text = format!("X answered {status}: {told}{todo}");
-        let code = if problem.is_empty() || problem == "blank" { status.to_string() } else { problem.to_owned() };
+        let colon = if told.is_empty() { "" } else { ": " };
+        let text = format!("X answered {status}{colon}{told}{todo}");
+        let code = if matches!(problem, "" | "about:blank") { status.to_string() } else { problem.to_owned() };
         let error = Error::new(kind, op, text).retry(retry).code(code);
         match answer.header("x-transaction-id") {
             Some(trace) => error.trace(trace),
@@ -213,8 +214,10 @@ impl Destination for X {
         let (access, size) = (publication.access, publication.body.size());
         let segment = self.config.segment_bytes.max(size.div_ceil(SEGMENTS_MAX));
         let op = "append segment";
-        // X does not tell what it has, but takes a segment again: the one that was being sent is sent anew.
-        for index in sent / segment..size.div_ceil(segment) {
+        // X does not tell what it has, but takes a segment again: the one that was being sent is sent anew. When the last
+        // was taken, only the end is missing.
+        let first = if sent >= size { size.div_ceil(segment) } else { sent / segment };
+        for index in first..size.div_ceil(segment) {
             let (start, end) = (index * segment, ((index + 1) * segment).min(size));
             let stream = publication.body.open(start..end).await?;
             let bytes = stream

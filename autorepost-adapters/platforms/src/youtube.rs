@@ -330,11 +330,13 @@ impl Destination for YouTube {
             .filter_map(|item| item["contentDetails"]["videoId"].as_str())
             .filter(|id| !taken.iter().any(|taken| taken == id))
             .collect();
-        Ok(match candidates[..] {
-            [] => Finding::Absent,
-            [id] => Finding::Published(self.receipt(id.to_owned(), publication)),
-            _ => Finding::Unknown("the channel has several new videos of this title".into()),
-        })
+        // The session was the proof, and YouTube has forgotten it. A title proves nothing, neither that it is there nor that
+        // it is not; a new session would make a second video.
+        let told = match candidates[..] {
+            [] => "no new video of the channel has this title".to_owned(),
+            _ => format!("new videos of this title: {}", candidates.join(", ")),
+        };
+        Ok(Finding::Unknown(format!("YouTube does not know the upload any more; {told}")))
     }
 }
 

@@ -184,6 +184,7 @@ async fn bytes(world: Arc<World>, container: String, request: Request) -> Respon
     let Ok(written) = receive::into_file(&file, offset, request.into_body(), size - offset).await else {
         return debug("ProcessingFailedError", "Request processing failed");
     };
+    world.take(PLATFORM, written);
     if let Some(upload) = world.lock().uploads.get_mut(&container) {
         upload.received = received + written;
         upload.size = size;

@@ -1,4 +1,4 @@
-//! Receiving bytes: into a file, never into memory.
+//! Receiving bytes: into a file, never into memory. Zeros become holes, so that a huge video of a test costs no disk.
 
 use std::path::Path;
 
@@ -10,28 +10,86 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom},
 };
 
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
 /// Writes a body into a file at an offset, at most `bytes_max` of it, and answers with the number of bytes that were
 /// written, whether or not the body ended well.
 pub(crate) async fn into_file(path: &Path, offset: u64, body: Body, bytes_max: u64) -> std::io::Result<u64> {
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).await?;
-    file.seek(SeekFrom::Start(offset)).await?;
+    let mut file = Sparse::open(path, offset).await?;
     let (mut stream, mut written) = (body.into_data_stream(), 0_u64);
     while let Some(Ok(chunk)) = stream.next().await {
         let room = usize::try_from(bytes_max - written).unwrap_or(usize::MAX).min(chunk.len());
-        file.write_all(&chunk[..room]).await?;
+        file.write(&chunk[..room]).await?;
         written += room as u64;
         if room < chunk.len() {
             break;
         }
     }
-    file.flush().await?;
+    file.close().await?;
     Ok(written)
+}
+
+/// Keeps a segment in a file of its own.
+pub(crate) async fn segment(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // A segment that comes again replaces what was kept of it.
+    File::create(path).await?;
+    let mut file = Sparse::open(path, 0).await?;
+    file.write(bytes).await?;
+    file.close().await
+}
+
+/// Appends a file to another.
+pub(crate) async fn append(whole: &Path, part: &Path) -> std::io::Result<()> {
+    let end = tokio::fs::metadata(whole).await.map(|metadata| metadata.len()).unwrap_or_default();
+    let mut file = Sparse::open(whole, end).await?;
+    let (mut part, mut buffer) = (File::open(part).await?, vec![0; BUFFER_BYTES]);
+    loop {
+        match part.read(&mut buffer).await? {
+            0 => return file.close().await,
+            read => file.write(&buffer[..read]).await?,
+        }
+    }
+}
+
+/// A file in which runs of zeros are holes.
+struct Sparse {
+    file: File,
+    at: u64,
+}
+
+impl Sparse {
+    async fn open(path: &Path, at: u64) -> std::io::Result<Self> {
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).await?;
+        // Whatever stood here from a request that was cut is not taken for zeros.
+        file.set_len(at).await?;
+        file.seek(SeekFrom::Start(at)).await?;
+        Ok(Self { file, at })
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.at += bytes.len() as u64;
+        match is_zero(bytes) {
+            true => self.file.seek(SeekFrom::Start(self.at)).await.map(drop),
+            false => self.file.write_all(bytes).await,
+        }
+    }
+
+    async fn close(mut self) -> std::io::Result<()> {
+        self.file.flush().await?;
+        self.file.set_len(self.at).await
+    }
+}
+
+/// Whether all bytes are zero: compared with itself one byte further, which is as fast as memory is.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|first| *first == 0 && bytes[1..] == bytes[..bytes.len() - 1])
 }
 
 /// The SHA-256 of a file, in hexadecimal.
 pub(crate) async fn sha256(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path).await?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 << 10]);
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; BUFFER_BYTES]);
     loop {
         let read = file.read(&mut buffer).await?;
         if read == 0 {

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -135,9 +136,15 @@ where
 {
     let effect = world.fault(platform, step);
     let request = match effect {
-        Some(Effect::ErrorBefore) => return unavailable(),
+        Some(Effect::ErrorBefore) => {
+            drain(request).await;
+            return unavailable();
+        }
         Some(Effect::CutBefore) => cut(),
-        Some(Effect::RateLimit(secs)) => return rate_limited(platform, secs),
+        Some(Effect::RateLimit(secs)) => {
+            drain(request).await;
+            return rate_limited(platform, secs);
+        }
         Some(Effect::CutMiddle) => halve(request),
         Some(Effect::ExpireToken) => {
             if let Some(token) = token_of(&request) {
@@ -172,12 +179,18 @@ fn cut() -> ! {
     resume_unwind(Box::new("the fault plan cuts this connection"))
 }
 
+/// Reads a request's body to its end: an answer that comes before that is lost with the connection.
+async fn drain(request: Request) {
+    let mut body = request.into_body().into_data_stream();
+    while let Some(Ok(_)) = body.next().await {}
+}
+
 /// Lets half of a request's announced body through.
 fn halve(request: Request) -> Request {
     let (parts, body) = request.into_parts();
     let announced: u64 = header(&parts.headers, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
     let mut left = announced / 2;
-    let stream = futures_util::StreamExt::scan(body.into_data_stream(), (), move |(), chunk| {
+    let stream = body.into_data_stream().scan((), move |(), chunk| {
         let chunk = chunk.ok().filter(|_| left > 0).map(|mut chunk: bytes::Bytes| {
             chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= chunk.len() as u64;
@@ -228,5 +241,7 @@ pub(crate) fn header<'a>(headers: &'a axum::http::HeaderMap, name: &str) -> Opti
 pub(crate) fn token_of(request: &Request) -> Option<String> {
     let value = header(request.headers(), "authorization")?;
     let token = value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("OAuth "))?;
-    Some(token.to_owned())
+    // OAuth 1.0a names it among its parameters.
+    let named = token.split_once("oauth_token=\"").and_then(|(_, rest)| rest.split_once('"'));
+    Some(named.map_or(token, |(token, _)| token).to_owned())
 }

@@ -24,6 +24,9 @@ const PLATFORM: Platform = Platform::TikTok;
 /// The cookie without which the media host refuses, and its value.
 const CHAIN_TOKEN: &str = "sandbox-chain-token";
 
+/// Bytes of a video that are read at once.
+const READ_BYTES: usize = 256 << 10;
+
 type Worldly = State<Arc<World>>;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
@@ -64,12 +67,12 @@ async fn profile(world: Arc<World>, name: String, request: Request) -> Response 
         true => {
             let user = json!({"id": account.id, "uniqueId": account.handle, "nickname": account.handle,
                 "secUid": account.sec_uid, "privateAccount": false, "secret": false});
-            let count = world.posts().len();
+            let count = world.posts_of(&account.id).len();
             json!({"statusCode": 0, "statusMsg": "", "userInfo": {"user": user, "stats": {"videoCount": count}, "itemList": []}})
         }
         false => json!({"statusCode": 10202, "statusMsg": ""}),
     };
-    page(&account, json!({ "webapp.user-detail": detail }))
+    page(&world, &account, json!({ "webapp.user-detail": detail }))
 }
 
 async fn list(world: Arc<World>, request: Request) -> Response {
@@ -81,12 +84,13 @@ async fn list(world: Arc<World>, request: Request) -> Response {
     }
     let good_device = query.get("device_id").is_some_and(|id| id.len() == 19 && id.bytes().all(|b| b.is_ascii_digit()));
     let count: usize = query.get("count").and_then(|text| text.parse().ok()).unwrap_or(15);
-    let mut posts = world.posts();
-    posts.sort_by_key(|post| std::cmp::Reverse(post.created_at));
+    let mut posts = world.posts_of(&account.id);
+    posts.sort_by_key(|post| std::cmp::Reverse((post.created_at.timestamp(), post.id.clone())));
     // A device id that TikTok does not like gets the first page for ever.
     let cursor: i64 =
         query.get("cursor").and_then(|text| text.parse().ok()).filter(|_| good_device).unwrap_or(i64::MAX);
-    let older = |post: &&TikTokPost| post.created_at.timestamp_millis() < cursor;
+    // Times have whole seconds there, also in comparisons.
+    let older = |post: &&TikTokPost| post.created_at.timestamp() * 1_000 < cursor;
     let rest: Vec<_> = posts.iter().filter(older).collect();
     let mut items: Vec<Value> = rest.iter().take(count).map(|post| item(&world, &account, post)).collect();
     if cursor == i64::MAX || cursor > World::now().timestamp_millis() - 60_000 {
@@ -101,14 +105,14 @@ async fn post(world: Arc<World>, id: String, request: Request) -> Response {
     let Some(account) = logged_in(&world, &request) else {
         return Redirect::temporary("/tiktok/login").into_response();
     };
-    let found = world.posts().into_iter().find(|post| post.id == id);
+    let found = world.posts_of(&account.id).into_iter().find(|post| post.id == id);
     let detail = match found {
         None => json!({"statusCode": 10204, "statusMsg": ""}),
         Some(post) if post.deleted => json!({"statusCode": 10204, "statusMsg": "status_deleted"}),
         Some(post) if post.private => json!({"statusCode": 10216, "statusMsg": "private"}),
         Some(post) => json!({"statusCode": 0, "itemInfo": {"itemStruct": item(&world, &account, &post)}}),
     };
-    let mut response = page(&account, json!({ "webapp.video-detail": detail }));
+    let mut response = page(&world, &account, json!({ "webapp.video-detail": detail }));
     let cookie = format!("tt_chain_token={CHAIN_TOKEN}; Path=/; Domain=.tiktok.com; Secure; HttpOnly");
     if let Ok(cookie) = cookie.parse() {
         response.headers_mut().append("set-cookie", cookie);
@@ -135,7 +139,7 @@ async fn media(world: Arc<World>, id: String, request: Request) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     let headers = [("content-type", "video/mp4".to_owned()), ("content-length", size.to_string())];
-    (headers, Body::from_stream(ReaderStream::new(file))).into_response()
+    (headers, Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES))).into_response()
 }
 
 fn item(world: &World, account: &TikTokAccount, post: &TikTokPost) -> Value {
@@ -167,10 +171,14 @@ fn logged_in(world: &World, request: &Request) -> Option<TikTokAccount> {
     let cookies = header(request.headers(), "cookie").unwrap_or_default();
     let session = cookies.split(';').find_map(|pair| pair.trim().strip_prefix("sessionid="))?;
     let state = world.lock();
-    state.tiktok.clone().filter(|account| account.session == session && !state.expired.contains(session))
+    let account = state.tiktok.iter().find(|account| account.session == session).cloned();
+    account.filter(|_| !state.expired.contains(session))
 }
 
-fn page(account: &TikTokAccount, mut scope: Value) -> Response {
+fn page(world: &World, account: &TikTokAccount, mut scope: Value) -> Response {
+    if world.lock().changed.contains(&account.id) {
+        return Html("<!DOCTYPE html><html><body><div id=\"app\"></div></body></html>").into_response();
+    }
     let user = json!({"uid": account.id, "uniqueId": account.handle, "secUid": account.sec_uid});
     scope["webapp.app-context"] = json!({ "user": user });
     let data = json!({ "__DEFAULT_SCOPE__": scope }).to_string().replace('<', "\\u003c");

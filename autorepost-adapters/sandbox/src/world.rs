@@ -167,8 +167,13 @@ pub struct World {
 
 #[derive(Default)]
 pub(crate) struct State {
-    pub tiktok: Option<TikTokAccount>,
-    pub posts: Vec<TikTokPost>,
+    pub tiktok: Vec<TikTokAccount>,
+    /// Posts, each with the id of its account.
+    pub posts: Vec<(String, TikTokPost)>,
+    /// Ids of TikTok accounts whose pages have a shape that nobody knows.
+    pub changed: BTreeSet<String>,
+    /// Bytes of uploads that were taken, the repeated ones counted again.
+    pub taken: BTreeMap<Platform, u64>,
     pub instagram: Vec<InstagramAccount>,
     pub youtube: Vec<YouTubeChannel>,
     pub x: Vec<XAccount>,
@@ -210,19 +215,55 @@ impl World {
         DateTime::from(std::time::SystemTime::now())
     }
 
-    /// Sets the TikTok account.
+    /// Sets the TikTok account, in place of whatever accounts there were.
     pub fn set_tiktok(&self, account: TikTokAccount) {
-        self.lock().tiktok = Some(account);
+        self.lock().tiktok = vec![account];
     }
 
-    /// Adds a post to the TikTok account.
+    /// Adds another TikTok account.
+    pub fn add_tiktok(&self, account: TikTokAccount) {
+        self.lock().tiktok.push(account);
+    }
+
+    /// Adds a post to the first TikTok account.
     pub fn add_post(&self, post: TikTokPost) {
-        self.lock().posts.push(post);
+        let mut state = self.lock();
+        let account = state.tiktok.first().map(|account| account.id.clone()).unwrap_or_default();
+        state.posts.push((account, post));
     }
 
-    /// The posts of the TikTok account.
+    /// Adds a post to the TikTok account of this id.
+    pub fn add_post_of(&self, account: &str, post: TikTokPost) {
+        self.lock().posts.push((account.to_owned(), post));
+    }
+
+    /// The posts of all TikTok accounts.
     pub fn posts(&self) -> Vec<TikTokPost> {
-        self.lock().posts.clone()
+        self.lock().posts.iter().map(|(_, post)| post.clone()).collect()
+    }
+
+    /// The posts of a TikTok account.
+    pub(crate) fn posts_of(&self, account: &str) -> Vec<TikTokPost> {
+        let state = self.lock();
+        state.posts.iter().filter(|(owner, _)| owner == account).map(|(_, post)| post.clone()).collect()
+    }
+
+    /// Gives the pages of a TikTok account a shape that nobody knows, as after a redesign; or their own again.
+    pub fn change_pages(&self, account: &str, changed: bool) {
+        let mut state = self.lock();
+        match changed {
+            true => state.changed.insert(account.to_owned()),
+            false => state.changed.remove(account),
+        };
+    }
+
+    /// How many bytes of uploads a platform has taken; what was sent twice counts twice.
+    pub fn bytes_taken(&self, platform: Platform) -> u64 {
+        self.lock().taken.get(&platform).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn take(&self, platform: Platform, bytes: u64) {
+        *self.lock().taken.entry(platform).or_default() += bytes;
     }
 
     /// Adds an Instagram account.

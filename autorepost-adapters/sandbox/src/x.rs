@@ -154,7 +154,8 @@ async fn append(world: Arc<World>, id: String, request: Request) -> Response {
         }
     };
     let file = folder.with_extension(format!("{index:03}"));
-    if tokio::fs::write(&file, &bytes).await.is_err() {
+    world.take(PLATFORM, bytes.len() as u64);
+    if receive::segment(&file, &bytes).await.is_err() {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Error", "the segment was not kept");
     }
     if let Some(upload) = world.lock().uploads.get_mut(&id) {
@@ -198,13 +199,11 @@ async fn finalize(world: Arc<World>, id: String, request: Request) -> Response {
 
 /// Joins the segments of an upload, and answers with the hash and the duration of the whole.
 async fn join(file: &std::path::Path, segments: usize) -> std::io::Result<(String, Option<f64>)> {
-    let mut whole = tokio::fs::File::create(file).await?;
     for index in 0..segments {
         let part = file.with_extension(format!("{index:03}"));
-        tokio::io::copy(&mut tokio::fs::File::open(&part).await?, &mut whole).await?;
+        receive::append(file, &part).await?;
         tokio::fs::remove_file(&part).await?;
     }
-    whole.sync_all().await?;
     let told = (receive::sha256(file).await?, receive::mp4_seconds(file).await?);
     tokio::fs::remove_file(file).await?;
     Ok(told)

@@ -160,6 +160,7 @@ async fn chunk(world: Arc<World>, request: Request) -> Response {
             let Ok(written) = receive::into_file(&file, start, request.into_body(), length).await else {
                 return error(StatusCode::INTERNAL_SERVER_ERROR, "internalError", "Internal error");
             };
+            world.take(PLATFORM, written);
             let received = received + if written == length { written } else { written / CHUNK_UNIT * CHUNK_UNIT };
             if let Some(upload) = world.lock().uploads.get_mut(&id) {
                 upload.received = received;

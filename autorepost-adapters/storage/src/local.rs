@@ -1,6 +1,6 @@
 //! Media in a local folder.
 
-use std::{fs, ops::Range, path::Path, time::Duration};
+use std::{fs, ops::Range, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use autorepost_core::{
@@ -9,16 +9,16 @@ use autorepost_core::{
     port::{ByteStream, MediaStore, Stored},
 };
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as Location,
-};
+use futures_util::{StreamExt, stream};
+use object_store::{ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as Location};
 use sha2::{Digest, Sha256};
 
 use crate::MediaLinks;
 
 /// Bytes that are gathered before they are written.
 const PART_BYTES: usize = 1 << 20;
+/// Bytes that are read at once.
+const READ_BYTES: u64 = 256 << 10;
 /// A file that is still incoming after this time was left behind by a process that died.
 const STALE_AFTER: Duration = Duration::from_secs(24 * 3600);
 const INCOMING: &str = "incoming";
@@ -26,7 +26,7 @@ const INCOMING: &str = "incoming";
 /// Keeps media in a folder, named by their SHA-256. Bytes arrive under another name and are renamed when they are whole,
 /// so that whatever can be read is complete.
 pub struct LocalMediaStore {
-    files: LocalFileSystem,
+    files: Arc<LocalFileSystem>,
     links: Option<MediaLinks>,
 }
 
@@ -50,7 +50,7 @@ impl LocalMediaStore {
                 let _ = fs::remove_file(entry.path());
             }
         }
-        Ok(Self { files, links })
+        Ok(Self { files: Arc::new(files), links })
     }
 
     async fn receive(&self, mut body: ByteStream, bytes_max: u64, name: &Location) -> Result<Stored> {
@@ -104,9 +104,19 @@ impl MediaStore for LocalMediaStore {
         if start >= end {
             return Ok(Box::pin(stream::empty()));
         }
-        let options = GetOptions { range: Some(GetRange::Bounded(start..end)), ..GetOptions::default() };
-        let found = self.files.get_opts(&location(key), options).await.map_err(|cause| failed(op, cause))?;
-        Ok(Box::pin(found.into_stream().map_err(move |cause| failed(op, cause))))
+        // Piece by piece: the store's own stream reads eight kilobytes at a time, each on another thread.
+        let (files, location) = (Arc::clone(&self.files), location(key));
+        Ok(Box::pin(stream::try_unfold(start, move |at| {
+            let (files, location) = (Arc::clone(&files), location.clone());
+            async move {
+                if at >= end {
+                    return Ok(None);
+                }
+                let next = end.min(at + READ_BYTES);
+                let piece = files.get_range(&location, at..next).await.map_err(|cause| failed(op, cause))?;
+                Ok((!piece.is_empty()).then_some((piece, next)))
+            }
+        })))
     }
 
     async fn size(&self, key: &MediaKey) -> Result<Option<u64>> {

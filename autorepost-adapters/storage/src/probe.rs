@@ -1,7 +1,9 @@
 //! Looking into a video: container, codecs, duration, dimensions, rotation, frame rate, sound.
 //!
-//! Only the headers of the outermost boxes and the index (`moov`) are read, wherever that stands, so a file of many
-//! gigabytes costs no more than a small one. The index itself is parsed by the `mp4parse` crate.
+//! Only the headers of the outermost boxes, the index (`moov`) and those of fragments (`moof`) are read, wherever they
+//! stand, so a file of many gigabytes costs no more than a small one. The index itself is parsed by the `mp4parse` crate.
+
+mod fragments;
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use autorepost_core::{
     media::{AudioCodec, AudioTrack, Container, MediaFacts, MediaKey, VideoCodec, VideoTrack},
     port::{MediaStore, Probe},
 };
+use fragments::{Fragments, Run};
 use futures_util::TryStreamExt;
 use mp4parse::{AudioCodecSpecific, CodecType, MediaContext, SampleEntry, Track, TrackType};
 
@@ -19,8 +22,12 @@ const OP: &str = "probe media";
 const MOOV_BYTES_MAX: u64 = 64 << 20;
 /// The largest `ftyp` box that is read.
 const FTYP_BYTES_MAX: u64 = 4 << 10;
-/// Outermost boxes that are looked at.
-const BOXES_MAX: usize = 10_000;
+/// The largest header of a fragment that is read.
+const MOOF_BYTES_MAX: u64 = 1 << 20;
+/// The largest segment index that is read.
+const SIDX_BYTES_MAX: u64 = 1 << 20;
+/// Outermost boxes that are looked at: two for each fragment, which lasts a second or more.
+const BOXES_MAX: usize = 20_000;
 
 /// Looks into the MP4 and QuickTime files of a media store.
 pub struct Mp4Probe {
@@ -49,7 +56,9 @@ struct Outline {
     ftyp: Vec<u8>,
     moov: Vec<u8>,
     moov_first: bool,
-    fragmented: bool,
+    fragments: Fragments,
+    /// Whether every fragment was read.
+    whole: bool,
 }
 
 #[async_trait]
@@ -68,7 +77,8 @@ impl Probe for Mp4Probe {
 
 impl Mp4Probe {
     async fn outline(&self, key: &MediaKey, size: u64) -> Result<Outline> {
-        let mut outline = Outline { ftyp: Vec::new(), moov: Vec::new(), moov_first: false, fragmented: false };
+        let (ftyp, moov, fragments) = (Vec::new(), Vec::new(), Fragments::default());
+        let mut outline = Outline { ftyp, moov, moov_first: false, fragments, whole: true };
         let (mut at, mut mdat_seen) = (0_u64, false);
         for _ in 0..BOXES_MAX {
             if at >= size {
@@ -78,7 +88,7 @@ impl Mp4Probe {
             let Some((kind, length)) = box_header(&header, size - at) else {
                 return Err(no_video("its structure is broken: the file was cut off or altered"));
             };
-            if length > size - at && (kind == *b"moov" || outline.moov.is_empty()) {
+            if length > size - at {
                 return Err(no_video("the file was cut off before its end"));
             }
             match &kind {
@@ -87,13 +97,20 @@ impl Mp4Probe {
                 b"moov" => {
                     outline.moov = self.read(key, at, length).await?;
                     outline.moov_first = !mdat_seen;
+                    outline.fragments.moov(&outline.moov);
                 }
                 b"mdat" => mdat_seen = true,
-                b"moof" => outline.fragmented = true,
+                b"moof" => {
+                    let readable = length <= MOOF_BYTES_MAX;
+                    let moof = if readable { self.read(key, at, length).await? } else { Vec::new() };
+                    outline.whole &= outline.fragments.moof(&moof).is_some() && readable;
+                }
+                b"sidx" if length <= SIDX_BYTES_MAX => outline.fragments.sidx(&self.read(key, at, length).await?),
                 _ => {}
             }
             at = at.saturating_add(length);
         }
+        outline.whole &= at >= size;
         if outline.moov.is_empty() {
             return Err(no_video("it has no index (moov): the file was cut off, or its recording never ended"));
         }
@@ -121,9 +138,10 @@ fn facts(outline: &Outline) -> Result<MediaFacts> {
     let track = |kind| context.tracks.iter().enumerate().find(|(_, track)| track.track_type == kind);
     let (index, video) = track(TrackType::Video).ok_or_else(|| no_video("it has no pictures"))?;
     let code = codes.get(index).cloned().unwrap_or_default();
-    let duration_ms = duration_ms(&context, video);
+    let fragmented = outline.fragments.count > 0;
+    let duration_ms = duration_ms(&context, video, outline);
     if duration_ms == 0 {
-        let why = match outline.fragmented {
+        let why = match fragmented {
             true => "it is a fragmented MP4 that does not tell its length: export it as a plain MP4",
             false => "its pictures last no time",
         };
@@ -133,14 +151,14 @@ fn facts(outline: &Outline) -> Result<MediaFacts> {
     Ok(MediaFacts {
         container: if outline.ftyp.get(8..12) == Some(b"qt  ") { Container::Mov } else { Container::Mp4 },
         moov_first: outline.moov_first,
-        fragmented: outline.fragmented || context.mvex.is_some(),
+        fragmented: fragmented || context.mvex.is_some(),
         duration_ms,
-        video: self::video(video, &code, duration_ms),
+        video: self::video(video, &code, duration_ms, run(video, outline).map_or(0, |run| run.samples)),
         audio,
     })
 }
 
-fn video(track: &Track, code: &str, duration_ms: u64) -> VideoTrack {
+fn video(track: &Track, code: &str, duration_ms: u64, in_fragments: u64) -> VideoTrack {
     let entry = track.stsd.iter().flat_map(|stsd| stsd.descriptions.iter()).find_map(|entry| match entry {
         SampleEntry::Video(video) => Some(video),
         _ => None,
@@ -160,7 +178,7 @@ fn video(track: &Track, code: &str, duration_ms: u64) -> VideoTrack {
     let (width, height) = if rotation % 180 == 90 { (height, width) } else { (width, height) };
     let frames: u64 =
         track.stts.iter().flat_map(|stts| stts.samples.iter()).map(|run| u64::from(run.sample_count)).sum();
-    let frame_rate = frames.saturating_mul(1_000_000) / duration_ms.max(1);
+    let frame_rate = frames.saturating_add(in_fragments).saturating_mul(1_000_000) / duration_ms.max(1);
     VideoTrack {
         codec: match (entry.map(|entry| entry.codec_type), code) {
             (Some(CodecType::H264), _) => VideoCodec::H264,
@@ -202,16 +220,26 @@ fn audio(track: &Track, code: Option<&String>) -> AudioTrack {
     }
 }
 
-fn duration_ms(context: &MediaContext, track: &Track) -> u64 {
+/// What the fragments tell of a track, when all of them were read.
+fn run<'a>(track: &Track, outline: &'a Outline) -> Option<&'a Run> {
+    track.track_id.filter(|_| outline.whole).and_then(|id| outline.fragments.track(id))
+}
+
+/// The duration that the index tells, or else the fragments, or else the segment index; 0 when none of them does.
+fn duration_ms(context: &MediaContext, track: &Track, outline: &Outline) -> u64 {
     let scaled =
         |units: u64, scale: u64| u64::try_from(u128::from(units) * 1000 / u128::from(scale.max(1))).unwrap_or(0);
-    let own = match (track.duration, track.timescale) {
-        (Some(duration), Some(scale)) => scaled(duration.0, scale.0),
-        _ => 0,
-    };
-    let fragments = context.mvex.as_ref().and_then(|mvex| mvex.fragment_duration);
-    match (fragments, context.timescale) {
-        (Some(duration), Some(scale)) => own.max(scaled(duration.0, scale.0)),
+    let own = track.duration.map_or(0, |duration| duration.0);
+    if let (Some(run), Some(scale)) = (run(track, outline), track.timescale)
+        && let Some(units) = run.units(own)
+    {
+        return scaled(units, scale.0);
+    }
+    let own = track.timescale.map_or(0, |scale| scaled(own, scale.0));
+    let told = context.mvex.as_ref().and_then(|mvex| mvex.fragment_duration);
+    match (told, context.timescale) {
+        (Some(duration), Some(scale)) if duration.0 > 0 => own.max(scaled(duration.0, scale.0)),
+        _ if outline.fragments.count > 0 => own.max(outline.fragments.index_ms().unwrap_or_default()),
         _ => own,
     }
 }

@@ -3,12 +3,12 @@
 use std::{io::Read, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
-use autorepost_core::{Platform, connection::AuthMethod, credential::Credential, port::Clock as _};
+use autorepost_core::{Error, ErrorKind, Platform, connection::AuthMethod, credential::Credential, port::Clock as _};
 use autorepost_platforms::CookieJar;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Context, operator};
+use super::{Context, operator, usage};
 use crate::{
     ambient::SystemClock,
     cli::{Connect, Login},
@@ -31,6 +31,7 @@ struct Token {
 }
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
+    configured(context, options.platform)?;
     let (method, credential) = match options.platform {
         Platform::TikTok => (AuthMethod::TiktokSession, cookies(options.jar.as_deref())?),
         Platform::Instagram if options.login == Login::Instagram => {
@@ -38,14 +39,14 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
         }
         Platform::Instagram => {
             if options.account.is_none() {
-                bail!("Instagram with Facebook Login needs --account, the id of the professional account");
+                return Err(usage("Instagram with Facebook Login needs --account, the id of the professional account"));
             }
             (AuthMethod::FacebookLogin, bearer(options.token.as_deref())?)
         }
         Platform::YouTube => (AuthMethod::Google, bearer(options.token.as_deref())?),
         Platform::X => (AuthMethod::XOauth1, oauth1(options.token.as_deref())?),
     };
-    let ports = context.ports().await?;
+    let ports = context.ports_with_any_key().await?;
     let account = options.account.unwrap_or_default();
     let handle = options.handle.unwrap_or_default();
     let handle = handle.trim_start_matches('@');
@@ -58,6 +59,22 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
         let until = connection.expires_at.map(|at| format!(", until {}", at.format("%Y-%m-%d"))).unwrap_or_default();
         format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
     })
+}
+
+/// Whether the platform's app is configured, and if not, by what it is.
+fn configured(context: &Context, platform: Platform) -> anyhow::Result<()> {
+    let config = &context.config;
+    let names = match platform {
+        Platform::YouTube if config.youtube.is_none() => ["YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET"],
+        Platform::X if config.x.is_none() => ["TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET"],
+        _ => return Ok(()),
+    };
+    if config.sandbox.is_some() {
+        return Ok(());
+    }
+    let [first, second] = names;
+    let text = format!("{} needs {first} and {second}: set them in the environment or the file", platform.title());
+    Err(Error::new(ErrorKind::Configuration, "connect", text).into())
 }
 
 fn cookies(file: Option<&Path>) -> anyhow::Result<Credential> {
@@ -102,7 +119,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
     } else {
         std::fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
     };
-    let bytes = read.with_context(|| format!("{name} cannot be read as text"))?;
+    let bytes = read.with_context(|| format!("{name} cannot be read"))?;
     if bytes as u64 > FILE_BYTES_MAX {
         bail!("{name} is larger than 1 MiB: it is no credential");
     }

@@ -15,10 +15,7 @@ use futures_util::stream;
 use serde_json::json;
 
 use super::{Context, operator, table};
-use crate::{
-    config::{Config, Origin, file_key},
-    setup,
-};
+use crate::config::{Config, Origin, file_key};
 
 /// How long a platform may take to answer the doctor.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -51,8 +48,7 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
     };
     note("configuration", Ok(origins(&context.config)));
     note("media folder", media_folder(&context.config).await.map_err(|error| format!("{error:#}")));
-    let wiring = setup::installation(&context.config, None).await;
-    match wiring.and_then(|wiring| Ok(wiring.ports(context.events())?)) {
+    match context.ports_with_any_key().await {
         Err(error) => note("database and keys", Err(format!("{error:#}"))),
         Ok(ports) => {
             note("database and keys", Ok(format!("sealing with key {}", ports.keys.sealing_key_id())));

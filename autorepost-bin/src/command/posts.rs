@@ -65,7 +65,7 @@ pub async fn sync(context: &Context, options: cli::Sync) -> anyhow::Result<ExitC
         text
     })?;
     for source in &broken {
-        eprintln!("{source}");
+        eprintln!("autorepost: {source}");
     }
     Ok(if broken.is_empty() { shown } else { ExitCode::FAILURE })
 }
@@ -145,7 +145,15 @@ pub async fn plan(context: &Context, options: cli::Plan) -> anyhow::Result<ExitC
     for source in &sources {
         planned.extend(operator.plan(source, options.pages).await?);
     }
-    context.show(&planned, || planned.iter().map(ToString::to_string).collect())
+    context.show(&planned, || {
+        let mut text: String = planned.iter().map(ToString::to_string).collect();
+        if planned.is_empty() {
+            text.push_str("the sources show no posts\n");
+        } else if options.pages == 1 {
+            text.push_str("\nThis is the newest page; --pages N looks at more.\n");
+        }
+        text
+    })
 }
 
 pub async fn posts(context: &Context, options: cli::Posts) -> anyhow::Result<ExitCode> {

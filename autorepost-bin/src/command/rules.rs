@@ -12,7 +12,7 @@ use autorepost_core::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Context, operator, table};
+use super::{Context, operator, table, usage};
 use crate::cli::{AddRule, Rules, Since, since};
 
 /// Largest rule file in bytes.
@@ -104,7 +104,7 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
         let connection = operator.connection(to).await?;
         let caption = options.caption.clone();
         let to = match connection.platform {
-            Platform::TikTok => bail!("{to} is a source: posts go to Instagram, YouTube and X"),
+            Platform::TikTok => return Err(usage(format!("{to} is a source: posts go to Instagram, YouTube and X"))),
             Platform::Instagram => Options::Instagram { caption, share_to_feed: true, cover_offset_ms: None },
             Platform::YouTube => Options::YouTube {
                 title: options.title.clone(),
@@ -115,9 +115,11 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
                     "unlisted" => Privacy::Unlisted,
                     _ => Privacy::Public,
                 },
-                made_for_kids: options.made_for_kids.context(
-                    "YouTube must be told whether the videos are made for children: add --made-for-kids yes or no",
-                )?,
+                made_for_kids: options.made_for_kids.ok_or_else(|| {
+                    usage(
+                        "YouTube must be told whether the videos are made for children: add --made-for-kids yes or no",
+                    )
+                })?,
                 category_id: "22".into(),
                 notify_subscribers: true,
             },
@@ -180,5 +182,24 @@ async fn from_file(operator: &Operator<'_>, file: &Path, now: DateTime<Utc>) -> 
         value["filters"] = Value::Object(Default::default());
     }
     value["filters"]["since"] = time(since, now).map(|time| time.to_rfc3339()).into();
-    serde_json::from_value(value).map_err(|error| anyhow::anyhow!("{name} is not a rule: {error}"))
+    let spec: RuleSpec =
+        serde_json::from_value(value.clone()).map_err(|error| anyhow::anyhow!("{name} is not a rule: {error}"))?;
+    if let Some(key) = unknown(&value, &serde_json::to_value(&spec)?) {
+        bail!("{name} is not a rule: nothing is called \"{key}\" there; \"autorepost rules add --help\" shows one");
+    }
+    Ok(spec)
+}
+
+/// The first key of what was written that nothing was made of: a misspelt filter must not be a filter that is missing.
+fn unknown(written: &Value, read: &Value) -> Option<String> {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => written.iter().find_map(|(key, value)| match read.get(key) {
+            Some(read) => unknown(value, read),
+            None => Some(key.clone()),
+        }),
+        (Value::Array(written), Value::Array(read)) => {
+            written.iter().zip(read).find_map(|(written, read)| unknown(written, read))
+        }
+        _ => None,
+    }
 }

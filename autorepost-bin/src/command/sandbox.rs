@@ -4,10 +4,11 @@ use std::{fs, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use autorepost_sandbox::Sandbox;
+use serde_json::json;
 
-use crate::{cli, demo::stage};
+use crate::{cli, demo::stage, signal};
 
-pub async fn serve(options: cli::Sandbox) -> anyhow::Result<ExitCode> {
+pub async fn serve(options: cli::Sandbox, as_json: bool) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&options.folder)
         .with_context(|| format!("the folder {} cannot be made", options.folder.display()))?;
     let stage = stage::Options { seed: options.seed, port: options.port, ..stage::Options::default() };
@@ -19,7 +20,10 @@ pub async fn serve(options: cli::Sandbox) -> anyhow::Result<ExitCode> {
         let path = options.folder.join(name);
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    greet(&sandbox, &options.folder);
+    match as_json {
+        true => println!("{}", json!({ "base": sandbox.base_url(), "folder": options.folder })),
+        false => greet(&sandbox, &options.folder),
+    }
     let posting = async {
         match options.post_every {
             Some(secs) => post_for_ever(&sandbox, &options.folder, Duration::from_secs(secs)).await,
@@ -27,7 +31,7 @@ pub async fn serve(options: cli::Sandbox) -> anyhow::Result<ExitCode> {
         }
     };
     tokio::select! {
-        signal = tokio::signal::ctrl_c() => signal?,
+        signal = signal::stop() => signal?,
         posted = posting => posted?,
     }
     Ok(ExitCode::SUCCESS)

@@ -49,18 +49,24 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
         let mut head = table(&["account", "status", "credential", "last look", "next look"]);
         for account in &accounts {
             let text = |key: &str| account[key].as_str().unwrap_or_default().to_owned();
-            let detail = account["detail"].as_str().map(|detail| format!("\n{detail}")).unwrap_or_default();
             let since = |key: &str| account[key].as_str().and_then(|at| at.parse().ok()).map(|at| ago(at, now));
             let expires = since("expires_at").unwrap_or_else(|| "no end".into());
             head.add_row([
                 format!("{}:@{}", text("platform"), text("handle")),
-                text("status") + &detail,
+                text("status"),
                 expires,
                 since("last_ok_at").unwrap_or_default(),
                 since("next_at").unwrap_or_default(),
             ]);
         }
-        let mut out = format!("{head}\n\nreposts: ");
+        let mut out = format!("{head}\n");
+        for account in &accounts {
+            let text = |key: &str| account[key].as_str().unwrap_or_default();
+            if let Some(detail) = account["detail"].as_str() {
+                out.push_str(&format!("{}:@{}: {detail}\n", text("platform"), text("handle")));
+            }
+        }
+        out.push_str("\nreposts: ");
         let counts: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
         out.push_str(&if counts.is_empty() { "none so far".to_owned() } else { counts.join(", ") });
         out.push('\n');
@@ -100,5 +106,9 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         secs @ 7_200..172_800 => format!("{} h", secs / 3_600),
         secs => format!("{} days", secs / 86_400),
     };
-    if secs < 0 { format!("{span} ago") } else { format!("in {span}") }
+    match secs {
+        0 => "now".into(),
+        ..0 => format!("{span} ago"),
+        _ => format!("in {span}"),
+    }
 }

@@ -96,26 +96,26 @@ impl JobQueue for Moody {
         self.memory.enqueue(jobs).await
     }
 
-    async fn claim(&self, kinds: &[JobKind], max: u32, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Job>> {
+    async fn claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
         self.bear().await?;
-        self.memory.claim(kinds, max, now, lease).await
+        self.memory.claim(kinds, max, lease).await
     }
 
-    async fn heartbeat(&self, leases: &[Lease], until: DateTime<Utc>) -> Result<Vec<Lease>> {
+    async fn heartbeat(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
         self.bear().await?;
         self.beats.fetch_add(1, Ordering::SeqCst);
         if *self.mood.lock().unwrap() == Mood::Takes {
             return Ok(leases.to_vec());
         }
-        self.memory.heartbeat(leases, until).await
+        self.memory.heartbeat(leases, lease).await
     }
 
-    async fn finish(&self, lease: Lease, finish: &Finish, now: DateTime<Utc>) -> Result<()> {
-        self.memory.finish(lease, finish, now).await
+    async fn finish(&self, lease: Lease, finish: &Finish) -> Result<()> {
+        self.memory.finish(lease, finish).await
     }
 
-    async fn hasten(&self, names: &[String], now: DateTime<Utc>) -> Result<()> {
-        self.memory.hasten(names, now).await
+    async fn hasten(&self, names: &[String]) -> Result<()> {
+        self.memory.hasten(names).await
     }
 
     async fn find(&self, key: &str) -> Result<Option<Job>> {
@@ -135,12 +135,12 @@ impl JobQueue for Moody {
         self.memory.dead(limit).await
     }
 
-    async fn replay(&self, job: JobId, now: DateTime<Utc>) -> Result<bool> {
-        self.memory.replay(job, now).await
+    async fn replay(&self, job: JobId) -> Result<bool> {
+        self.memory.replay(job).await
     }
 
-    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
-        self.memory.prune(before, limit).await
+    async fn prune(&self, age: Duration, limit: u32) -> Result<u64> {
+        self.memory.prune(age, limit).await
     }
 }
 
@@ -155,7 +155,7 @@ struct Scene {
 impl Scene {
     async fn set() -> Self {
         let mut ports = Bench::new(1, DateTime::UNIX_EPOCH).ports;
-        let memory = Memory::new();
+        let memory = Memory::new(Arc::new(SystemClock));
         let source = Arc::new(Endless::default());
         let queue = Arc::new(Moody { memory: memory.clone(), mood: Mutex::new(Mood::Well), beats: AtomicU32::new(0) });
         ports.clock = Arc::new(SystemClock);

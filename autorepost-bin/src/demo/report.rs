@@ -76,6 +76,17 @@ impl Report {
         self.faults
     }
 
+    /// The report for programs.
+    pub fn summary(&self) -> serde_json::Value {
+        serde_json::json!({
+            "posts": self.posts.len(),
+            "published": self.published(),
+            "faults": self.faults,
+            "seconds": self.took.as_secs_f64(),
+            "disagreements": self.disagreements,
+        })
+    }
+
     /// What we know of a post at a destination, and beside it when the public saw it.
     fn cell(&self, post: &Post, platform: Platform) -> String {
         let repost = self.reposts.iter().find(|repost| repost.post == post.id && repost.key.platform == platform);

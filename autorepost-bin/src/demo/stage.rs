@@ -17,7 +17,7 @@ use autorepost_core::{
 };
 use autorepost_platforms::CookieJar;
 use autorepost_sandbox::{
-    Clip, Effect, Fault, InstagramAccount, Sandbox, SandboxConfig, Step, TikTokAccount, TikTokPost, XAccount,
+    Clip, Effect, Fault, InstagramAccount, Sandbox, SandboxConfig, Step, TikTokAccount, TikTokPost, World, XAccount,
     YouTubeChannel, clips::CLIPS,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -67,7 +67,13 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
     })
     .await
     .with_context(|| format!("the sandbox cannot listen on port {}", options.port))?;
-    let world = sandbox.world();
+    accounts(sandbox.world());
+    posts(&sandbox, options, folder)?;
+    Ok(sandbox)
+}
+
+/// Adds a TikTok account, and an account on each destination.
+pub fn accounts(world: &World) {
     world.set_tiktok(TikTokAccount {
         id: "6800000000000000001".into(),
         handle: HANDLE.into(),
@@ -96,7 +102,11 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
         token: X_USER.1.into(),
         token_secret: X_USER.2.into(),
     });
+}
 
+/// Adds the posts: the videos, one that shows photos, and one that is private.
+fn posts(sandbox: &Sandbox, options: &Options, folder: &Path) -> anyhow::Result<()> {
+    let world = sandbox.world();
     let videos = videos(options, folder)?;
     let now = now();
     let count = videos.len();
@@ -113,7 +123,7 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
     let hidden = Clip { path: folder.join("none.mp4"), seconds: 5 };
     let private = post(count + 1, "Not for everybody".into(), now - TimeDelta::minutes(4), Some(hidden));
     world.add_post(TikTokPost { private: true, ..private });
-    Ok(sandbox)
+    Ok(())
 }
 
 fn post(index: usize, caption: String, created_at: DateTime<Utc>, clip: Option<Clip>) -> TikTokPost {

@@ -2,6 +2,12 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod bad_input;
+mod commands;
+mod faults;
+mod run;
+mod support;
+
 use std::process::Command;
 
 use autorepost::demo::{self, Options};
@@ -41,6 +47,14 @@ fn the_demo_command_ends_well_and_says_so() {
 }
 
 #[test]
+fn the_demo_tells_programs_what_it_found() {
+    let output = autorepost(&["demo", "--json", "--chaos", "--seed", "3"]);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["published"], &summary["disagreements"]), (&28.into(), &serde_json::json!([])));
+    assert!(output.status.success());
+}
+
+#[test]
 fn a_video_that_is_missing_is_said() {
     let output = autorepost(&["demo", "--video", "no-such-file.mp4"]);
     let text = String::from_utf8(output.stderr).unwrap();
@@ -52,12 +66,4 @@ fn a_generated_key_is_one_that_works() {
     let output = autorepost(&["keys", "generate"]);
     let key = String::from_utf8(output.stdout).unwrap();
     autorepost_core::seal::KeyRing::parse(key.trim()).unwrap();
-}
-
-#[test]
-fn help_names_every_command() {
-    let text = String::from_utf8(autorepost(&["--help"]).stdout).unwrap();
-    for command in ["demo", "keys"] {
-        assert!(text.contains(command), "{text}");
-    }
 }

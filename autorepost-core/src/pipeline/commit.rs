@@ -79,7 +79,7 @@ impl Worker {
             }
             Commit::Refused(error) => {
                 let detail = format!("the platform refused the commit: {error}");
-                let repost = self.step(job, repost, Event::Absent, detail, With::keep()).await?;
+                let repost = self.step(job, repost, Event::Refused, detail, With::keep()).await?;
                 self.failed_turn(job, &repost, &error).await
             }
             Commit::Doubt(error) => self.doubt(job, repost, &error).await,
@@ -178,8 +178,8 @@ impl Worker {
                 self.confirmed(job, repost, receipt, detail).await?;
                 return Ok(Turn::Over);
             }
-            // `now` was taken before the platform was asked: what it did since does not count.
-            Ok(Finding::Absent) if now >= after(latest, settle) => {
+            // Both before the platform was asked and now, by a time that the store vouches for.
+            Ok(Finding::Absent) if now.min(self.now()) >= after(latest, settle) => {
                 let detail = "the settle window is over and it is not there: it may be sent again";
                 let guards = vec![Guard::Clock { at: self.now(), off_max: self.policy.clock_off_max }];
                 let with = With { guards, ..With::keep() };
@@ -197,7 +197,7 @@ impl Worker {
                 Reason { owner: Owner::Reconciling, ..Reason::from_error(&error) }
             }
         };
-        if now > after(first, self.policy.doubt_max) {
+        if now > after(last, self.policy.doubt_max) {
             let text = format!(
                 "the commit was sent at {} and the platform cannot tell whether it took effect: look at the account and \
                  confirm or deny it ({})",

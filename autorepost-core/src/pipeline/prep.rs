@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::{
-    Error, ErrorKind, Result, caption,
+    Error, Result, caption,
     credential::Access,
     id::RepostId,
     job::{Finish, Job, NewJob},
@@ -31,6 +31,7 @@ use crate::{
 enum Got {
     Media(Media),
     Never(Reason),
+    Later(Reason),
 }
 
 impl Worker {
@@ -61,6 +62,10 @@ impl Worker {
         let media = match self.media_of(job, &repost, &post).await {
             Ok(Got::Media(media)) => media,
             Ok(Got::Never(reason)) => return self.skip(job, &repost, reason).await,
+            Ok(Got::Later(reason)) => {
+                self.hold(job, &repost, after(self.now(), self.policy.hold), reason).await?;
+                return Ok(End::Stepped);
+            }
             Err(error) => {
                 self.after_error(job, &repost, &error).await?;
                 return Ok(End::Stepped);
@@ -125,8 +130,7 @@ impl Worker {
             .await?
             .ok_or_else(|| Error::not_found(op, "the source connection does not exist any more"))?;
         if let Some(reason) = unusable(&connection) {
-            // Trying again is what mends this: the wait is long enough for a person to act.
-            return Err(Error::new(ErrorKind::Quota, op, reason.text));
+            return Ok(Got::Later(reason));
         }
         let access = Access::open(&connection, &self.ports.keys)?;
         let source = self.ports.source(connection.platform)?;

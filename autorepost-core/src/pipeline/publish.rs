@@ -169,7 +169,8 @@ impl Worker {
             Ok(Poll::Ready) => self.commit(job, repost, passage, attempt, &acting).await,
             Ok(Poll::Pending { after: wait, note }) => {
                 let run_at = after(self.now(), wait);
-                let again = Finish::Again { run_at, attempts: 0, note: Some(note) };
+                // A wait is no failure, and no success either: what failed before it still counts.
+                let again = Finish::Again { run_at, attempts: job.attempts, note: Some(note) };
                 self.ports.jobs.finish(job.lease(), &again).await?;
                 Ok(Turn::Over)
             }
@@ -188,6 +189,7 @@ impl Worker {
             Ok(Poll::Failed(error)) if self.policy.retries(&error, job.attempts + 1) => {
                 self.begin_anew(job, repost, &error).await
             }
+            Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew(job, repost, &error).await,
             Ok(Poll::Failed(error)) | Err(error) => self.failed_turn(job, repost, &error).await,
         }
     }

@@ -112,8 +112,11 @@ impl Worker {
             if !self.same_credential(&current, before) {
                 return Ok(None);
             }
+            // What was not renewed stays as it is stored: perhaps another key sealed it meanwhile.
+            let renewed = next.credential != before.credential;
             let merged = Connection {
-                credential: next.credential.clone(),
+                credential: if renewed { next.credential.clone() } else { current.credential.clone() },
+                handle: next.handle.clone(),
                 expires_at: next.expires_at,
                 renewed_at: next.renewed_at,
                 status: next.status,

@@ -200,7 +200,10 @@ impl Worker {
                     _ => self.policy.hold,
                 };
                 let until = after(now, wait);
-                self.ports.limiter.close(&repost.publish_lane(), until).await?;
+                // Trouble at the source is nobody's at the destination.
+                if !repost.state.needs_prep() {
+                    self.ports.limiter.close(&repost.publish_lane(), until).await?;
+                }
                 return self.hold(job, repost, until, Reason::from_error(error)).await;
             }
             ErrorKind::Unauthorized => {

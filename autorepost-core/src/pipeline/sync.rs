@@ -35,6 +35,8 @@ struct Walk {
     resume: Option<String>,
     handle: Option<String>,
     rotated: Option<Credential>,
+    /// What cut it short.
+    failed: Option<Error>,
 }
 
 impl Worker {
@@ -69,13 +71,23 @@ impl Worker {
         let access = Access::open(connection, &self.ports.keys)?;
         let cursor = self.ports.posts.cursor(tenant, id).await?;
 
-        let walk = self.walk(connection, &access, &cursor, &rules).await?;
+        let walk = self.walk(connection, &access, &cursor, &rules).await;
+        // A rule that was added while we looked takes what we saw.
+        let rules = self.rules_of(connection).await?;
         let mut found = walk.found;
         let keys: Vec<String> = found.iter().map(|post| post.key.clone()).collect();
         let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
         let newest = found.iter().map(|post| post.posted_at).max().max(cursor.newest);
         found.retain(|post| !known.contains(&post.key));
         self.admit_all(job, connection, &mut found, &rules, &cursor).await?;
+        if let Some(error) = walk.failed {
+            // What was seen is kept; the next walk begins at the top, as the page to go on with may be the trouble.
+            if cursor.resume.is_some() {
+                let cursor = Cursor { resume: None, ..cursor };
+                self.write_admission(job, connection, Admission { posts: Vec::new(), cursor }).await?;
+            }
+            return Err(error);
+        }
         let more = walk.resume.is_some();
         let complete_through = if more { cursor.complete_through } else { newest.max(cursor.complete_through) };
         let moved = Cursor { complete_through, resume: walk.resume, newest, last_ok_at: Some(self.now()) };
@@ -110,16 +122,23 @@ impl Worker {
         since.min().unwrap_or(connection.created_at)
     }
 
-    async fn walk(&self, connection: &Connection, access: &Access, cursor: &Cursor, rules: &[Rule]) -> Result<Walk> {
+    async fn walk(&self, connection: &Connection, access: &Access, cursor: &Cursor, rules: &[Rule]) -> Walk {
         let horizon = match cursor.complete_through {
             Some(complete) => before(complete, self.policy.sync_overlap),
             None => self.beginning(connection, rules),
         };
-        let source = self.ports.source(connection.platform)?;
-        let mut walk = Walk { found: Vec::new(), resume: cursor.resume.clone(), handle: None, rotated: None };
+        let mut walk =
+            Walk { found: Vec::new(), resume: cursor.resume.clone(), handle: None, rotated: None, failed: None };
+        let source = match self.ports.source(connection.platform) {
+            Ok(source) => source,
+            Err(error) => return Walk { failed: Some(error), ..walk },
+        };
         let mut seen = BTreeSet::new();
         for _ in 0..self.policy.sync_pages_max {
-            let listing = source.list(access, walk.resume.as_deref()).await?;
+            let listing = match source.list(access, walk.resume.as_deref()).await {
+                Ok(listing) => listing,
+                Err(error) => return Walk { failed: Some(error), ..walk },
+            };
             walk.handle = listing.handle.or(walk.handle);
             walk.rotated = listing.rotated.or(walk.rotated);
             let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
@@ -130,7 +149,7 @@ impl Worker {
                 break;
             }
         }
-        Ok(walk)
+        walk
     }
 
     pub(super) async fn rules_of(&self, connection: &Connection) -> Result<Vec<Rule>> {
@@ -207,25 +226,36 @@ impl Worker {
         handle: Option<String>,
         rotated: Option<Credential>,
     ) -> Result<()> {
-        let mut next = connection.clone();
-        if let Some(handle) = handle {
-            next.handle = handle;
-        }
-        if let Some(credential) = rotated {
-            next.credential = credential.seal(&self.ports.keys, &binding(connection), self.ports.entropy.bytes())?;
-        }
-        next.status = ConnectionStatus::Active;
-        next.status_detail = None;
-        if next == *connection {
-            return Ok(());
-        }
-        let changed = next.status != connection.status;
-        match self.ports.connections.update(&next, Some(job.lease())).await {
-            Ok(_) if changed => self.tell(&next),
-            Ok(_) => {}
-            // Somebody connected it anew meanwhile: theirs is newer.
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error) => return Err(error),
+        const TRIES_MAX: usize = 5;
+        let mut current = connection.clone();
+        for _ in 0..TRIES_MAX {
+            let mut next = current.clone();
+            if let Some(handle) = &handle {
+                next.handle.clone_from(handle);
+            }
+            if let Some(credential) = &rotated {
+                next.credential = credential.seal(&self.ports.keys, &binding(&current), self.ports.entropy.bytes())?;
+            }
+            next.status = ConnectionStatus::Active;
+            next.status_detail = current.status_detail.clone().filter(|_| current.paused);
+            if next == current {
+                return Ok(());
+            }
+            match self.ports.connections.update(&next, Some(job.lease())).await {
+                Ok(_) => {
+                    if next.status != current.status {
+                        self.tell(&next);
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+            // Somebody changed the row meanwhile; when they connected the account anew, theirs is the living session.
+            match self.ports.connections.get(current.tenant, current.id).await? {
+                Some(stored) if self.same_credential(&stored, connection) => current = stored,
+                _ => return Ok(()),
+            }
         }
         Ok(())
     }
@@ -238,7 +268,8 @@ impl Worker {
             return Ok(());
         }
         let status = match error.kind() {
-            ErrorKind::Unauthorized | ErrorKind::Unsealable => ConnectionStatus::NeedsReconnect,
+            ErrorKind::Unauthorized => ConnectionStatus::NeedsReconnect,
+            // A key that is missing may be put back: what is marked so is tried again.
             _ => ConnectionStatus::Error,
         };
         let next = Connection { status, status_detail: Some(error.to_string()), ..connection.clone() };

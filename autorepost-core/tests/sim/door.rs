@@ -138,8 +138,13 @@ impl Door {
 
     async fn write(&self, step: &Step) -> Result<Repost> {
         let stored = self.hub.memory.step(step).await?;
-        if step.entry.as_ref().is_some_and(|entry| entry.event == "intended") {
-            self.witness_intent(&stored);
+        match step.entry.as_ref().map(|entry| entry.event.as_str()) {
+            Some("intended") => {
+                self.hub.intents_changed(stored.id, 1);
+                self.witness_intent(&stored);
+            }
+            Some("refused") => self.hub.intents_changed(stored.id, -1),
+            _ => {}
         }
         self.witness_job(&stored);
         Ok(stored)

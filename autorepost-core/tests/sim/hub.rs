@@ -13,6 +13,7 @@ use std::{
 
 use autorepost_core::{
     Platform,
+    id::RepostId,
     memory::{ManualClock, Memory},
     port::{Clock, EventSink, Signal},
     state::RepostState,
@@ -46,6 +47,7 @@ struct Inner {
     store_flaws: VecDeque<StoreFlaw>,
     arrivals: BTreeMap<(Platform, String), u32>,
     generations: BTreeMap<(Platform, String), u64>,
+    intents: BTreeMap<RepostId, i64>,
 }
 
 impl Hub {
@@ -124,6 +126,23 @@ impl Hub {
                 self.broken(format!("{arrivals} commits of {platform} {ticket} were sent for {intents} intents"));
             }
             Some(_) => {}
+        }
+    }
+
+    /// An intent of a repost was stored, or taken back.
+    pub fn intents_changed(&self, repost: RepostId, by: i64) {
+        *self.inner().intents.entry(repost).or_default() += by;
+    }
+
+    /// How many intents of a repost came to nothing that was certain.
+    pub fn intents(&self, repost: RepostId) -> i64 {
+        self.inner().intents.get(&repost).copied().unwrap_or(0)
+    }
+
+    /// A platform refused a commit for certain: its intent is taken back.
+    pub fn refused(&self, platform: Platform, ticket: &str) {
+        if let Some(count) = self.inner().arrivals.get_mut(&(platform, ticket.to_owned())) {
+            *count -= 1;
         }
     }
 

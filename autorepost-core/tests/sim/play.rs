@@ -86,7 +86,10 @@ fn judge(world: &World) -> Result<(), String> {
             }
             RepostState::Skipped { .. } => shown == 0 && (deleted || removed(repost.rule)),
             // The only failure that these faults can cause: commit after commit was lost on its way.
-            RepostState::Failed { reason } => shown == 0 && reason.text.contains("never took effect"),
+            RepostState::Failed { reason } => {
+                let lost = world.hub.intents(repost.id) >= i64::from(world.policy.commits_max);
+                shown == 0 && lost && reason.text.contains("never took effect")
+            }
             // Judged as work that does not drain.
             _ => true,
         };

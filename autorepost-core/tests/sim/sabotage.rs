@@ -55,7 +55,7 @@ pub const ALL: [(Sabotage, &str); 19] = [
     (Sabotage::NoDeadline, "inten"),
     (Sabotage::NoClockGuard, "twice"),
     (Sabotage::NoFence, "under a lost lease"),
-    (Sabotage::NoVersion, ""),
+    (Sabotage::NoVersion, "no job"),
     (Sabotage::NoGuards, "was stored although"),
     (Sabotage::NoCapGuard, "hourly cap"),
     (Sabotage::StepInTwo, "no job"),

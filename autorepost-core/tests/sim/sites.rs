@@ -404,13 +404,19 @@ impl Site {
         let flaw = self.take(Op::Commit);
         self.hub.arrival(self.platform, &ticket.handle);
         match self.stopped("commit", flaw, publication) {
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Commit::Doubt(error),
-            Err(error) => return Commit::Refused(error),
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                return Commit::Doubt(error);
+            }
+            Err(error) => {
+                self.hub.refused(self.platform, &ticket.handle);
+                return Commit::Refused(error);
+            }
             Ok(()) => {}
         }
         let call = {
             let mut state = self.state();
             if !state.uploads.contains_key(&ticket.handle) {
+                self.hub.refused(self.platform, &ticket.handle);
                 return Commit::Refused(Error::not_found("commit", "no such upload"));
             }
             state.counter += 1;

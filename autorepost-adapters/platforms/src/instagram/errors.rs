@@ -96,8 +96,10 @@ pub(super) fn upload_refusal(op: &'static str, answer: &Answer) -> Error {
     let Some(kind) = body["debug_info"]["type"].as_str() else { return refusal(op, answer) };
     let told = body["debug_info"]["message"].as_str().unwrap_or("no details");
     match kind {
-        "NotAuthorizedError" => Error::new(ErrorKind::Unauthorized, op, told.to_owned()).code(kind),
-        _ => Error::unavailable(op, told.to_owned()).code(kind),
+        "NotAuthorizedError" => {
+            Error::new(ErrorKind::Unauthorized, op, format!("Instagram refuses the token: {told}")).code(kind)
+        }
+        _ => Error::unavailable(op, format!("Instagram kept only a part: {told}")).code(kind),
     }
 }
 

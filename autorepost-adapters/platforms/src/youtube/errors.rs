@@ -11,7 +11,7 @@ use crate::http::Answer;
 pub(super) fn refusal(op: &'static str, answer: &Answer, now: DateTime<Utc>) -> Error {
     let body = answer.json_or_null();
     let first = &body["error"]["errors"][0];
-    let told = body["error"]["message"].as_str().unwrap_or("no details");
+    let told = body["error"]["message"].as_str().unwrap_or_default().trim_end_matches('.');
     let Some(reason) = first["reason"].as_str() else { return answer.status_error(op) };
     let midnight = Retry::After(until_pacific_midnight(now));
     let short = answer.retry_after().map_or(Retry::After(Duration::from_secs(60)), Retry::After);
@@ -24,7 +24,9 @@ pub(super) fn refusal(op: &'static str, answer: &Answer, now: DateTime<Utc>) -> 
         "youtubeSignupRequired" => {
             (ErrorKind::Forbidden, Retry::Never, ": the Google account has no channel, make one and connect it again")
         }
-        "authError" | "unauthorized" => (ErrorKind::Unauthorized, Retry::Never, ""),
+        "authError" | "unauthorized" => {
+            (ErrorKind::Unauthorized, Retry::Never, ": the token is not valid any more, connect the channel again")
+        }
         "insufficientPermissions" | "forbidden" | "accessNotConfigured" | "channelClosed" | "channelSuspended" => {
             (ErrorKind::Forbidden, Retry::Never, ": check the scopes and the channel")
         }
@@ -33,7 +35,7 @@ pub(super) fn refusal(op: &'static str, answer: &Answer, now: DateTime<Utc>) -> 
         _ if answer.status.is_server_error() => (ErrorKind::Unavailable, Retry::Soon, ""),
         _ => (ErrorKind::Rejected, Retry::Never, ""),
     };
-    Error::new(kind, op, format!("{told}{todo}")).retry(retry).code(reason)
+    Error::new(kind, op, format!("YouTube answered {}: {told}{todo}", answer.status.as_u16())).retry(retry).code(reason)
 }
 
 /// From `now` to the next midnight in California, when the quota buckets are filled.

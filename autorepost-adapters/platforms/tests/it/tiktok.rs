@@ -81,6 +81,32 @@ async fn every_post_is_listed_whatever_the_page_it_is_on() {
     assert_eq!(posts.iter().find(|post| post.key == "1").unwrap().caption, "post 1 <script> #tag");
 }
 
+/// TikTok tells times in whole seconds: the border of a page may lie between posts of the same one, or a page may have
+/// nothing else.
+#[tokio::test]
+async fn posts_of_the_same_second_are_listed_on_whatever_page() {
+    // Three posts a page; so many posts a second.
+    for together in [1, 2, 3] {
+        let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
+        let second = SystemClock.now() - TimeDelta::hours(1);
+        for id in 1..=9 {
+            add(&stage, &folder, id, |post| {
+                post.created_at = second + TimeDelta::seconds(i64::from((id - 1) / together))
+            });
+        }
+        let (access, mut keys, mut page) = (access(Platform::TikTok), std::collections::BTreeSet::new(), None);
+        loop {
+            let listing = stage.tiktok.list(&access, page.as_deref()).await.unwrap();
+            keys.extend(listing.posts.into_iter().map(|post| post.key));
+            match listing.next {
+                Some(next) => page = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(keys.len(), 9, "{together} posts a second: {keys:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_video_arrives_as_it_is_and_a_deleted_one_is_known() {
     let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());

@@ -61,12 +61,40 @@ fn each_oddity_is_seen() {
     assert_eq!(probe("10-long.mp4").duration_ms / 1000, 150);
 }
 
+/// Its index tells no length: its fragments do.
+#[test]
+fn a_fragmented_clip_tells_its_length_by_its_fragments() {
+    let (facts, plain) = (probe("fragmented.mp4"), probe("moov-last.mp4"));
+    assert!(facts.fragmented && facts.moov_first);
+    assert!(facts.duration_ms.abs_diff(plain.duration_ms) <= 40, "{} {}", facts.duration_ms, plain.duration_ms);
+    assert!((24_000..=26_000).contains(&facts.video.frame_rate_milli), "{}", facts.video.frame_rate_milli);
+    assert_eq!((facts.video.width, facts.video.height), (plain.video.width, plain.video.height));
+}
+
+/// The clip, in which nothing tells how long a sample lasts: the flags say that it is told, in a box of another name.
+fn without_durations(mut clip: Vec<u8>) -> Vec<u8> {
+    for at in 0..clip.len() - 4 {
+        match &clip[at..at + 4] {
+            b"trun" | b"tfdt" => clip[at] = b'x',
+            _ => {}
+        }
+    }
+    clip
+}
+
+fn cut(mut clip: Vec<u8>, bytes: usize) -> Vec<u8> {
+    clip.truncate(clip.len() - bytes);
+    clip
+}
+
 #[test]
 fn what_is_no_video_says_what_it_is() {
     for (bytes, part) in [
         (clip("text.mp4"), "it is text"),
         (clip("truncated.mp4"), "cut off"),
-        (clip("fragmented.mp4"), "fragmented"),
+        (without_durations(clip("fragmented.mp4")), "fragmented"),
+        (cut(clip("fragmented.mp4"), 40), "cut off"),
+        (cut(clip("01-meadow.mp4"), 1), "cut off"),
         (Vec::new(), "empty"),
         (b"<!DOCTYPE html><html>".to_vec(), "web page"),
         (b"{\"error\":1}".to_vec(), "JSON"),
