@@ -69,6 +69,10 @@ pub enum Command {
     /// Works with the keys that seal credentials.
     #[command(subcommand)]
     Keys(Keys),
+    /// Stops all publishing, or holds one account. Posts are still found, and nothing is lost.
+    Pause(Pause),
+    /// Lets publishing, or one account, go on.
+    Resume(Resume),
     /// Checks everything that must be right: configuration, database, folder, keys, each account.
     Doctor,
     /// Lists everything that can be set, and where each value comes from.
@@ -311,6 +315,23 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
         "no" | "false" => Ok(false),
         _ => Err("write yes or no".into()),
     }
+}
+
+/// Options of `pause`.
+#[derive(Args)]
+pub struct Pause {
+    /// The account, such as "youtube" or "instagram:@handle"; everything without it.
+    pub account: Option<String>,
+    /// Why everything is stopped: it is shown wherever something waits for it.
+    #[arg(long, value_name = "TEXT", default_value = "by an operator", conflicts_with = "account")]
+    pub reason: String,
+}
+
+/// Options of `resume`.
+#[derive(Args)]
+pub struct Resume {
+    /// The account; everything without it.
+    pub account: Option<String>,
 }
 
 /// Options of `sync`.

@@ -108,6 +108,8 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
         Command::Status => status::status(&context).await,
         Command::Explain(options) => posts::explain(&context, options).await,
         Command::Plan(options) => posts::plan(&context, options).await,
+        Command::Pause(options) => accounts::pause(&context, options).await,
+        Command::Resume(options) => accounts::resume(&context, options).await,
         Command::Doctor => check::doctor(&context).await,
         Command::Settings => check::settings(&context),
         Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),

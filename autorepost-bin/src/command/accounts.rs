@@ -1,9 +1,11 @@
-//! `connect`.
+//! `connect`, `pause`, `resume`.
 
 use std::{io::Read, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
-use autorepost_core::{Error, ErrorKind, Platform, connection::AuthMethod, credential::Credential, port::Clock as _};
+use autorepost_core::{
+    Error, ErrorKind, Platform, brake::Scope, connection::AuthMethod, credential::Credential, port::Clock as _,
+};
 use autorepost_platforms::CookieJar;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +13,7 @@ use serde_json::json;
 use super::{Context, operator, usage};
 use crate::{
     ambient::SystemClock,
-    cli::{Connect, Login},
+    cli::{Connect, Login, Pause, Resume},
 };
 
 /// Largest credential file in bytes.
@@ -124,4 +126,32 @@ fn read(file: &Path) -> anyhow::Result<String> {
         bail!("{name} is larger than 1 MiB: it is no credential");
     }
     Ok(text)
+}
+
+pub async fn pause(context: &Context, options: Pause) -> anyhow::Result<ExitCode> {
+    let ports = context.ports().await?;
+    let Some(name) = &options.account else {
+        operator(&ports).stop(Scope::Everything, &options.reason).await?;
+        let text = "publishing is stopped: \"autorepost resume\" lets it go on\n";
+        return context.show(&json!({ "stopped": "everything", "reason": options.reason }), || text.into());
+    };
+    held(context, name, true).await
+}
+
+pub async fn resume(context: &Context, options: Resume) -> anyhow::Result<ExitCode> {
+    let ports = context.ports().await?;
+    let Some(name) = &options.account else {
+        let was = operator(&ports).go_on(Scope::Everything).await?;
+        let text = if was { "publishing goes on\n" } else { "publishing was not stopped\n" };
+        return context.show(&json!({ "released": was }), || text.into());
+    };
+    held(context, name, false).await
+}
+
+async fn held(context: &Context, name: &str, paused: bool) -> anyhow::Result<ExitCode> {
+    let ports = context.ports().await?;
+    let account = operator(&ports).set_paused(name, paused).await?;
+    let value = json!({ "platform": account.platform, "handle": account.handle, "paused": account.paused });
+    let does = if paused { "is held" } else { "goes on" };
+    context.show(&value, || format!("{}:@{} {does}\n", account.platform, account.handle))
 }

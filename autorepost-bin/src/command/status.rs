@@ -41,7 +41,8 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|one| json!({ "kind": one.kind, "state": one.state, "count": one.count, "oldest": one.oldest }))
         .collect();
-    let value = json!({ "accounts": accounts, "reposts": states, "need": need, "jobs": jobs });
+    let brakes = operator.brakes().await?;
+    let value = json!({ "accounts": accounts, "reposts": states, "need": need, "jobs": jobs, "brakes": brakes });
     context.show(&value, || {
         if connections.is_empty() {
             return "no account is connected: use \"autorepost connect\"\n".into();
@@ -60,6 +61,13 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
             ]);
         }
         let mut out = format!("{head}\n");
+        for brake in &brakes {
+            out.push_str(&format!("publishing is stopped: {} (\"autorepost resume\" lets it go on)\n", brake.reason));
+        }
+        for account in accounts.iter().filter(|account| account["paused"] == true) {
+            let text = |key: &str| account[key].as_str().unwrap_or_default();
+            out.push_str(&format!("{}:@{} is paused\n", text("platform"), text("handle")));
+        }
         for account in &accounts {
             let text = |key: &str| account[key].as_str().unwrap_or_default();
             if let Some(detail) = account["detail"].as_str() {

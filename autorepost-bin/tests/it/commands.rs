@@ -63,6 +63,31 @@ async fn from_a_fresh_folder_to_a_published_post() {
     assert_eq!(stage.ok(&["migrate", "--check"]).await["pending"], json!([]));
 }
 
+/// While everything or an account is held, nothing is published there; and nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_of_everything_or_of_an_account_holds_and_loses_nothing() {
+    let stage = Stage::ready().await;
+    stage.ok(&["pause", "--reason", "a fire drill"]).await;
+    let status = stage.ok(&["status"]).await;
+    assert_eq!(status["brakes"][0]["reason"], "a fire drill");
+    stage.add_posts([1]);
+    let daemon = stage.start().await;
+    until("everything waits", async || stage.ok(&["status"]).await["reposts"] == json!({ "waiting": 3 })).await;
+    let text = String::from_utf8(stage.cli(&["explain", "1"]).await.stdout).unwrap();
+    assert!(text.contains("publishing is stopped: a fire drill"), "{text}");
+    assert!(stage.world().ledger().is_empty());
+
+    assert_eq!(stage.ok(&["pause", "x"]).await["paused"], true);
+    assert_eq!(stage.ok(&["resume"]).await["released"], true);
+    let two = json!({ "published": 2, "waiting": 1 });
+    until("two are published", async || stage.ok(&["status"]).await["reposts"] == two).await;
+    assert!(stage.world().ledger().iter().all(|shown| shown.platform != Platform::X));
+    assert_eq!(stage.ok(&["resume", "x"]).await["paused"], false);
+    stage.all_once([1]).await;
+    daemon.stop().await;
+    assert_eq!(stage.ok(&["resume"]).await["released"], false);
+}
+
 /// What a filter, a pause, a shadow and a removal leave out, and how each is said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_hold_back_what_they_say() {

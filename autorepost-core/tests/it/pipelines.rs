@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use autorepost_core::{
     Error, ErrorKind, Platform, Retry,
+    brake::Scope,
     connection::ConnectionStatus,
+    credential::Access,
+    id::TenantId,
     job::{JobKind, JobState},
-    media::MediaKey,
+    media::{Media, MediaKey},
     memory::{Fault, MemoryMedia, Repeat},
+    operator::Operator,
     policy::Policy,
     port::{Clock, ConnectionStore},
     post::{PostKind, Unusable},
-    rule::RuleState,
-    state::{Owner, RepostState},
+    rule::{ReplySettings, RuleState},
+    seal::KeyRing,
+    state::{Attempt, Event, Owner, RepostState, Ticket, apply},
+    submission::{Content, Submission},
     worker::Worker,
 };
 use chrono::TimeDelta;
@@ -339,4 +345,119 @@ fn a_worker_that_lost_its_lease_writes_nothing() {
     assert!(it.bench.events.lines().iter().any(|line| line.contains("lost")));
     block_on(it.worker.run(theirs));
     assert_eq!(it.states("2"), ["planned"; 3]);
+}
+
+/// A post that appears with an old date, too late for any sync, is found by the audit, with an alarm.
+#[test]
+fn the_audit_finds_what_no_sync_can_see() {
+    let it = Installation::new(40);
+    const DAY: i64 = 24 * 3600;
+    // More than a page from before the overlap of a sync: it never comes to what lies behind them.
+    (0..6).for_each(|n| drop(it.post(&format!("{n}"), 3 * DAY + 60 * n)));
+    it.run_for(HOUR);
+    // It was private for twenty days.
+    it.post("late", 20 * DAY);
+    it.run_for(8 * HOUR);
+    assert_eq!(it.states("late"), ["published"; 3]);
+    let alarm = |line: &String| line.contains("alarm") && line.contains("had been missed") && line.contains("late");
+    assert!(it.bench.events.lines().iter().any(alarm));
+}
+
+/// A brake stops every commit, and what it held goes on when it is released.
+#[test]
+fn a_brake_holds_everything_and_loses_nothing() {
+    let it = Installation::new(41);
+    let operator = Operator::new(&it.bench.ports, TenantId::OWNER, "operator");
+    block_on(operator.stop(Scope::Everything, "a drill")).unwrap();
+    it.post("1", 60);
+    it.run_for(HOUR);
+    assert_eq!((it.states("1"), it.shown()), (vec!["waiting"; 3], vec![0; 3]));
+    assert!(it.repost("1", Platform::X).state.reason().unwrap().text.contains("a drill"));
+    assert!(block_on(operator.go_on(Scope::Everything)).unwrap());
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+/// So many posts in so short a time are nobody's wish: the account is held, with an alarm, until a person resumes it.
+#[test]
+fn an_anomaly_stops_the_account() {
+    let it = Installation::new(42);
+    let policy = Policy { anomaly_max: 3, anomaly_window: HOUR, ..Policy::default() };
+    let worker = Worker::new(it.bench.ports.clone(), policy, "worker-1");
+    let it = Installation { worker, ..it };
+    (0..5).for_each(|n| drop(it.post(&format!("{n}"), 60 * (9 - n))));
+    it.run_for(HOUR / 2);
+    assert_eq!(it.shown(), [3; 3]);
+    let x = block_on(it.bench.ports.connections.get(TenantId::OWNER, it.destinations[2].id)).unwrap().unwrap();
+    assert!(x.paused && x.status_detail.as_ref().unwrap().contains("3 posts went there"), "{x:?}");
+    assert!(it.bench.events.lines().iter().any(|line| line.contains("alarm X @alice was paused")));
+    it.run_for(2 * HOUR);
+    assert_eq!(it.shown(), [3; 3], "it waits for a person");
+    let operator = Operator::new(&it.bench.ports, TenantId::OWNER, "operator");
+    ["instagram", "youtube", "x"].iter().for_each(|name| drop(block_on(operator.set_paused(name, false)).unwrap()));
+    it.run_for(2 * HOUR);
+    assert_eq!(it.shown(), [5; 3]);
+}
+
+/// A session that cannot be renewed is looked at once a day, however near its end is.
+#[test]
+fn a_credential_that_cannot_be_renewed_is_not_asked_about_all_the_time() {
+    let it = Installation::new(43);
+    let mut source = it.source.clone();
+    source.expires_at = Some(start() + TimeDelta::minutes(10));
+    block_on(it.bench.ports.connections.update(&source, None)).unwrap();
+    it.run_for(48 * HOUR);
+    let asked = it
+        .bench
+        .events
+        .lines()
+        .iter()
+        .filter(|line| line.starts_with("job refresh:") && line.contains(&source.id.to_string()))
+        .count();
+    assert!((1..=4).contains(&asked), "{asked} times in two days");
+}
+
+/// Rotated keys: what is sealed anew stays open, and a renewal that ran meanwhile loses nothing.
+#[test]
+fn credentials_are_sealed_anew_while_everything_runs() {
+    const OLD: &str = "bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const NEW: &str = "new:HxAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=";
+    let it = Installation::new(44);
+    let mut ports = it.bench.ports.clone();
+    ports.keys = KeyRing::parse(&format!("{NEW},{OLD}")).unwrap().into();
+    let operator = Operator::new(&ports, TenantId::OWNER, "operator");
+    let first = block_on(operator.reseal()).unwrap();
+    assert_eq!((first.resealed, first.already, first.broken.len()), (4, 0, 0));
+    let again = block_on(operator.reseal()).unwrap();
+    assert_eq!((again.resealed, again.already), (0, 4));
+    // The old key alone opens nothing any more; the new one alone opens all.
+    ports.keys = KeyRing::parse(NEW).unwrap().into();
+    for connection in block_on(ports.connections.list(None)).unwrap() {
+        assert!(Access::open(&connection, &ports.keys).is_ok());
+        assert!(Access::open(&connection, &KeyRing::parse(OLD).unwrap()).is_err());
+    }
+}
+
+/// A commit that is refused for a limit, however often, is no commit that never took effect.
+#[test]
+fn limits_at_the_commit_park_and_do_not_fail() {
+    let mut state = RepostState::Processing(attempt());
+    for _ in 0..20 {
+        state = apply(state, Event::Intended(start())).unwrap();
+        state = apply(state, Event::Refused).unwrap();
+    }
+    assert_eq!(state.attempt().unwrap().commits, 0);
+}
+
+fn attempt() -> Attempt {
+    let content = Content::X { text: "hi".into(), reply_settings: ReplySettings::Everyone };
+    let media = Media { key: MediaKey::of(b"bytes"), bytes: 5, facts: MemoryMedia::upright(9_000) };
+    Attempt {
+        submission: Submission { media, content },
+        ticket: Ticket { handle: "upload".into(), extra: None, begun_at: start(), expires_at: None },
+        sent: 5,
+        commits: 0,
+        first_commit_at: None,
+        last_commit_at: None,
+    }
 }
