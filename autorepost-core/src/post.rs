@@ -1,5 +1,7 @@
 //! Posts: what was found on a source.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,11 @@ pub enum Unusable {
 }
 
 impl Unusable {
+    /// Whether its author can undo it.
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::Private | Self::Restricted)
+    }
+
     /// The reason as people read it.
     pub const fn text(self) -> &'static str {
         match self {
@@ -103,4 +110,12 @@ pub struct Cursor {
     pub newest: Option<DateTime<Utc>>,
     /// When the source last answered well.
     pub last_ok_at: Option<DateTime<Utc>>,
+    /// Keys of posts that were hidden when they were admitted: when they are shown, they are looked at anew.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub hidden: BTreeSet<String>,
+}
+
+impl Cursor {
+    /// Hidden posts that are remembered at most; the smallest keys, which are the oldest posts, are forgotten first.
+    pub const HIDDEN_MAX: usize = 500;
 }

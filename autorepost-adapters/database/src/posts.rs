@@ -10,7 +10,7 @@ use autorepost_core::{
     job::Lease,
     media::Media,
     port::{Admission, PostQuery, PostStore},
-    post::{Cursor, Post},
+    post::{Cursor, FoundPost, Post},
 };
 use sea_orm::Value;
 
@@ -112,16 +112,33 @@ impl PostStore for Database {
         rows.iter().map(|row| sql::read(row, OP_READ)).collect()
     }
 
+    async fn reveal(&self, lease: Lease, tenant: TenantId, post: PostId, found: &FoundPost) -> Result<()> {
+        self.change("reveal post", lease, tenant, post, |stored| Post { found: found.clone(), ..stored }).await
+    }
+
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()> {
-        let op = "set media";
+        self.change("set media", lease, tenant, post, |stored| Post { media: Some(media.clone()), ..stored }).await
+    }
+}
+
+impl Database {
+    /// Changes a post's document while the lease holds.
+    async fn change(
+        &self,
+        op: &'static str,
+        lease: Lease,
+        tenant: TenantId,
+        post: PostId,
+        change: impl FnOnce(Post) -> Post + Send,
+    ) -> Result<()> {
         let tx = self.begin(op).await?;
         sql::hold(&tx, op, lease).await?;
         let lock = if sql::is_postgres(&tx) { " FOR UPDATE" } else { "" };
         let query = format!("SELECT doc FROM posts WHERE id = $1 AND tenant = $2{lock}");
         if let Some(row) = sql::one(&tx, op, query, [sql::id(post), sql::id(tenant)]).await? {
-            let stored = Post { media: Some(media.clone()), ..sql::read(&row, op)? };
+            let changed = change(sql::read(&row, op)?);
             let update = "UPDATE posts SET doc = $1 WHERE id = $2";
-            sql::run(&tx, op, update, [sql::doc(op, &stored)?, sql::id(post)]).await?;
+            sql::run(&tx, op, update, [sql::doc(op, &changed)?, sql::id(post)]).await?;
         }
         sql::commit(tx, op).await
     }

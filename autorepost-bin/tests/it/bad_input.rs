@@ -108,7 +108,7 @@ async fn a_sealed_token_that_was_altered_marks_its_account_alone() {
     until("X goes on", async || stage.world().ledger().len() == 1).await;
     until("the others are marked", async || {
         let accounts = &stage.ok(&["status"]).await["accounts"];
-        let broken = |one: &&serde_json::Value| one["status"] == "needs_reconnect";
+        let broken = |one: &&serde_json::Value| one["status"] == "error";
         accounts.as_array().unwrap().iter().filter(broken).count() == 2
     })
     .await;

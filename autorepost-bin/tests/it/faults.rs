@@ -29,7 +29,7 @@ const FOUND: &[&str] = &["intended", "in_doubt no clear answer to the commit", "
 const ABSENT: &[&str] =
     &["in_doubt no clear answer to the commit", "absent the settle window is over", "intended", "confirmed"];
 /// The platform certainly did nothing, and says when to come again.
-const REFUSED: &[&str] = &["absent the platform refused the commit", "held", "resumed the wait is over", "confirmed"];
+const REFUSED: &[&str] = &["refused the platform refused the commit", "held", "resumed the wait is over", "confirmed"];
 /// The upload went on where it was.
 const WENT_ON: &[&str] = &["began", "error upload", "uploaded", "confirmed"];
 const X_WENT_ON: &[&str] = &["began", "error append segment", "uploaded", "confirmed"];

@@ -13,7 +13,7 @@ use crate::{
     job::{Finish, JobKind, JobState, NewJob},
     policy::{after, before},
     port::{Admission, After, Guard, NewPost, PostQuery, RepostQuery},
-    post::Cursor,
+    post::{Cursor, FoundPost},
     rule::{Rule, RuleState},
     state::Event,
 };
@@ -144,6 +144,11 @@ pub async fn an_admission_is_all_or_nothing_and_knows_what_it_knows(stores: Stor
     stores.posts.set_media(lease, source.tenant, fresh.id, &media()).await.unwrap();
     assert_eq!(stores.posts.get(source.tenant, fresh.id).await.unwrap().unwrap().media, Some(media()));
 
+    let shown = FoundPost { caption: "other words".into(), ..fresh.found.clone() };
+    stores.posts.reveal(lease, source.tenant, fresh.id, &shown).await.unwrap();
+    let revealed = stores.posts.get(source.tenant, fresh.id).await.unwrap().unwrap();
+    assert_eq!((revealed.found, revealed.media), (shown.clone(), Some(media())));
+
     // A worker that lost its lease admits nothing, moves no cursor and sets no media.
     stores.jobs.finish(lease, &Finish::Done).await.unwrap();
     let third = post(source, "third");
@@ -152,6 +157,8 @@ pub async fn an_admission_is_all_or_nothing_and_knows_what_it_knows(stores: Stor
     let error = stores.posts.admit(lease, source.tenant, source.id, &late).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost);
     let error = stores.posts.set_media(lease, source.tenant, fresh.id, &media()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LeaseLost);
+    let error = stores.posts.reveal(lease, source.tenant, fresh.id, &shown).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost);
     assert_eq!(stores.posts.get(source.tenant, third.id).await.unwrap(), None);
     assert_eq!(stores.posts.cursor(source.tenant, source.id).await.unwrap(), cursor);

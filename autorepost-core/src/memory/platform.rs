@@ -55,6 +55,13 @@ impl MemorySource {
         lock(&self.account).posts.push((post, bytes.into()));
     }
 
+    /// Changes what lists tell of a post.
+    pub fn change(&self, key: &str, change: impl FnOnce(&mut FoundPost)) {
+        if let Some((post, _)) = lock(&self.account).posts.iter_mut().find(|(post, _)| post.key == key) {
+            change(post);
+        }
+    }
+
     /// Makes fetching a post fail for good.
     pub fn set_unusable(&self, key: &str, why: Unusable) {
         lock(&self.account).unusable.insert(key.into(), why);

@@ -18,7 +18,7 @@ use crate::{
         Admission, After, BrakeStore, ConnectionStore, Guard, PostQuery, PostStore, RepostQuery, RepostStore,
         RuleStore, Step,
     },
-    post::{Cursor, Post},
+    post::{Cursor, FoundPost, Post},
     repost::{Entry, Repost},
     rule::{Rule, RuleState},
     state::RepostState,
@@ -202,6 +202,16 @@ impl PostStore for Memory {
             rows.sort_by_key(|row| std::cmp::Reverse((row.found.posted_at, row.id)));
             rows.truncate(query.limit as usize);
             Ok(rows)
+        })
+    }
+
+    async fn reveal(&self, lease: Lease, tenant: TenantId, post: PostId, found: &FoundPost) -> Result<()> {
+        self.unit(|world| {
+            world.leased(lease, "reveal post")?;
+            if let Some(row) = world.posts.get_mut(&post).filter(|row| row.tenant == tenant) {
+                row.found = found.clone();
+            }
+            Ok(())
         })
     }
 

@@ -12,10 +12,10 @@ use crate::{
     credential::Access,
     id::ConnectionId,
     job::{Finish, Job},
-    pipeline::stepping::unusable,
+    pipeline::{stepping::unusable, sync::hidden},
     policy::{after, before},
-    port::{EntropyExt, Signal},
-    post::FoundPost,
+    port::{Admission, EntropyExt, Signal},
+    post::{Cursor, FoundPost},
     worker::{End, Worker},
 };
 
@@ -76,7 +76,13 @@ impl Worker {
         }
         let keys: Vec<String> = old.iter().map(|post| post.key.clone()).collect();
         let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
+        let shown = self.reveal_all(job, connection, &old, &rules, &cursor).await?;
         old.retain(|post| !known.contains(&post.key));
+        let cursor = Cursor { hidden: hidden(&cursor, &old, &shown), ..cursor };
+        if !shown.is_empty() {
+            let admission = Admission { posts: Vec::new(), cursor: cursor.clone() };
+            self.write_admission(job, connection, admission).await?;
+        }
         if old.is_empty() {
             return Ok(Vec::new());
         }

@@ -206,6 +206,10 @@ impl Worker {
                 }
                 return self.hold(job, repost, until, Reason::from_error(error)).await;
             }
+            // A key can be put back, an account connected anew: nothing is wrong with the repost.
+            ErrorKind::Unsealable => {
+                return self.hold(job, repost, after(now, self.policy.hold), Reason::from_error(error)).await;
+            }
             ErrorKind::Unauthorized => {
                 let key = crate::job::refresh_key(repost.connection);
                 self.ports.jobs.hasten(&[key]).await?;

@@ -12,21 +12,32 @@ use crate::{
     Error, ErrorKind, Result,
     connection::{Connection, ConnectionStatus},
     credential::{Access, Credential, binding},
-    decide::decide,
+    decide::{Decision, decide},
     id::{ConnectionId, PostId, RepostId},
     job::{Finish, Job, NewJob},
-    pipeline::stepping::unusable,
+    pipeline::stepping::{With, unusable},
     policy::{after, before},
-    port::{Admission, EntropyExt, NewPost, Signal},
-    post::{Cursor, FoundPost, Post},
+    port::{Admission, EntropyExt, NewPost, RepostQuery, Signal},
+    post::{Cursor, FoundPost, Post, PostKind},
     repost::{Repost, RepostKey},
     rule::{Rule, RuleState},
-    state::RepostState,
+    state::{Event, RepostState},
     worker::{End, Worker},
 };
 
 /// Posts that one transaction admits at most.
 const ADMISSION_POSTS_MAX: usize = 50;
+
+/// The hidden posts to remember: those of before and those that were admitted now, less what is shown.
+pub(super) fn hidden(cursor: &Cursor, admitted: &[FoundPost], shown: &BTreeSet<String>) -> BTreeSet<String> {
+    let new = admitted.iter().filter(|post| matches!(post.kind, PostKind::Unusable { why } if why.may_pass()));
+    let keys = cursor.hidden.iter().chain(new.map(|post| &post.key)).filter(|key| !shown.contains(*key));
+    let mut hidden: BTreeSet<String> = keys.cloned().collect();
+    while hidden.len() > Cursor::HIDDEN_MAX {
+        hidden.pop_first();
+    }
+    hidden
+}
 
 /// What a walk over an account's pages gave.
 struct Walk {
@@ -78,7 +89,9 @@ impl Worker {
         let keys: Vec<String> = found.iter().map(|post| post.key.clone()).collect();
         let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
         let newest = found.iter().map(|post| post.posted_at).max().max(cursor.newest);
+        let shown = self.reveal_all(job, connection, &found, &rules, &cursor).await?;
         found.retain(|post| !known.contains(&post.key));
+        let cursor = Cursor { hidden: hidden(&cursor, &found, &shown), ..cursor };
         self.admit_all(job, connection, &mut found, &rules, &cursor).await?;
         if let Some(error) = walk.failed {
             // What was seen is kept; the next walk begins at the top, as the page to go on with may be the trouble.
@@ -90,7 +103,13 @@ impl Worker {
         }
         let more = walk.resume.is_some();
         let complete_through = if more { cursor.complete_through } else { newest.max(cursor.complete_through) };
-        let moved = Cursor { complete_through, resume: walk.resume, newest, last_ok_at: Some(self.now()) };
+        let moved = Cursor {
+            complete_through,
+            resume: walk.resume,
+            newest,
+            last_ok_at: Some(self.now()),
+            hidden: cursor.hidden,
+        };
         self.write_admission(job, connection, Admission { posts: Vec::new(), cursor: moved }).await?;
         self.greet(job, connection, walk.handle, walk.rotated).await?;
         Ok((newest, more))
@@ -112,6 +131,51 @@ impl Worker {
         for chunk in found.chunks(ADMISSION_POSTS_MAX) {
             let posts = chunk.iter().map(|post| self.admit(connection, post, rules, &destinations)).collect();
             self.write_admission(job, connection, Admission { posts, cursor: cursor.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks anew at posts that were hidden when they were admitted and are shown now, and answers with their keys.
+    pub(super) async fn reveal_all(
+        &self,
+        job: &Job,
+        connection: &Connection,
+        found: &[FoundPost],
+        rules: &[Rule],
+        cursor: &Cursor,
+    ) -> Result<BTreeSet<String>> {
+        let shown =
+            |post: &&FoundPost| matches!(post.kind, PostKind::Video { .. }) && cursor.hidden.contains(&post.key);
+        let mut keys = BTreeSet::new();
+        for post in found.iter().filter(shown) {
+            self.reveal(job, connection, post, rules).await?;
+            keys.insert(post.key.clone());
+        }
+        Ok(keys)
+    }
+
+    async fn reveal(&self, job: &Job, connection: &Connection, found: &FoundPost, rules: &[Rule]) -> Result<()> {
+        let tenant = connection.tenant;
+        let destinations = self.ports.connections.list(Some(tenant)).await?;
+        let destinations: BTreeMap<_, _> = destinations.into_iter().map(|c| (c.id, c)).collect();
+        let taken = decide(found, rules, &destinations);
+        for post in self.ports.posts.find(tenant, &found.key).await? {
+            if post.account != connection.account {
+                continue;
+            }
+            self.ports.posts.reveal(job.lease(), tenant, post.id, found).await?;
+            let query =
+                RepostQuery { post: Some(post.id), states: vec!["skipped"], limit: 1_000, ..Default::default() };
+            for repost in self.ports.reposts.list(tenant, &query).await? {
+                let same = |decision: &&Decision| {
+                    decision.platform == repost.key.platform && decision.account == repost.key.account
+                };
+                if taken.iter().find(same).is_some_and(|decision| decision.skip.is_none()) {
+                    let prep = NewJob::prep(self.job_id(), &repost, self.now());
+                    let with = With { jobs: vec![prep], ..With::keep() };
+                    self.step(job, &repost, Event::Retried, "its author made it public", with).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -205,7 +269,7 @@ impl Worker {
         NewPost { reposts: reposts.collect(), post }
     }
 
-    async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
+    pub(super) async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
         let tenant = connection.tenant;
         let new = self.ports.posts.admit(job.lease(), tenant, connection.id, &admission).await?;
         for NewPost { post, reposts } in admission.posts.iter().filter(|entry| new.contains(&entry.post.id)) {

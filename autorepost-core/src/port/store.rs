@@ -15,7 +15,7 @@ use crate::{
     id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
     media::Media,
-    post::{Cursor, Post},
+    post::{Cursor, FoundPost, Post},
     repost::{Entry, Repost},
     rule::Rule,
 };
@@ -132,6 +132,9 @@ pub trait PostStore: Send + Sync {
 
     /// Posts, the newest first by the time when they were made public.
     async fn list(&self, tenant: TenantId, query: &PostQuery) -> Result<Vec<Post>>;
+
+    /// Replaces what the source tells of a post, while the lease holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)).
+    async fn reveal(&self, lease: Lease, tenant: TenantId, post: PostId, found: &FoundPost) -> Result<()>;
 
     /// Writes down a post's media, while the lease holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)).
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()>;

@@ -14,7 +14,7 @@ use autorepost_core::{
     operator::Operator,
     policy::Policy,
     port::{Clock, ConnectionStore},
-    post::{PostKind, Unusable},
+    post::{FoundPost, PostKind, Unusable},
     rule::{ReplySettings, RuleState},
     seal::KeyRing,
     state::{Attempt, Event, Owner, RepostState, Ticket, apply},
@@ -352,6 +352,7 @@ fn a_worker_that_lost_its_lease_writes_nothing() {
 fn the_audit_finds_what_no_sync_can_see() {
     let it = Installation::new(40);
     const DAY: i64 = 24 * 3600;
+    it.post("new", 60);
     // More than a page from before the overlap of a sync: it never comes to what lies behind them.
     (0..6).for_each(|n| drop(it.post(&format!("{n}"), 3 * DAY + 60 * n)));
     it.run_for(HOUR);
@@ -361,6 +362,29 @@ fn the_audit_finds_what_no_sync_can_see() {
     assert_eq!(it.states("late"), ["published"; 3]);
     let alarm = |line: &String| line.contains("alarm") && line.contains("had been missed") && line.contains("late");
     assert!(it.bench.events.lines().iter().any(alarm));
+}
+
+/// A private post that its author makes public is reposted then, whether a sync or only the audit can see it.
+#[test]
+fn what_was_private_is_reposted_when_it_is_shown() {
+    const DAY: i64 = 24 * 3600;
+    let it = Installation::new(45);
+    let private = |post: &mut FoundPost| post.kind = PostKind::Unusable { why: Unusable::Private };
+    it.post("new", 60);
+    (0..6).for_each(|n| drop(it.post(&format!("{n}"), 3 * DAY + 60 * n)));
+    for (key, age) in [("soon", 120), ("late", 20 * DAY)] {
+        it.post(key, age);
+        it.bench.source.change(key, private);
+    }
+    it.run_for(HOUR);
+    assert_eq!((it.states("soon"), it.states("late")), (vec!["skipped"; 3], vec!["skipped"; 3]));
+    let public = |post: &mut FoundPost| post.kind = PostKind::Video { duration_secs: Some(9) };
+    ["soon", "late"].iter().for_each(|key| it.bench.source.change(key, public));
+    it.run_for(HOUR);
+    assert_eq!((it.states("soon"), it.states("late")), (vec!["published"; 3], vec!["skipped"; 3]));
+    it.run_for(8 * HOUR);
+    assert_eq!(it.states("late"), ["published"; 3]);
+    assert_eq!(it.shown(), [9; 3]);
 }
 
 /// A brake stops every commit, and what it held goes on when it is released.

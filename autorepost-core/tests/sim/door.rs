@@ -16,7 +16,7 @@ use autorepost_core::{
         Admission, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, PostQuery, PostStore, RepostQuery,
         RepostStore, RuleStore, Step,
     },
-    post::{Cursor, Post},
+    post::{Cursor, FoundPost, Post},
     repost::{Entry, Repost},
     rule::{Rule, RuleState},
     seal::KeyRing,
@@ -329,6 +329,10 @@ impl PostStore for Door {
 
     async fn list(&self, tenant: TenantId, query: &PostQuery) -> Result<Vec<Post>> {
         self.unit(PostStore::list(self.hub.memory.as_ref(), tenant, query)).await
+    }
+
+    async fn reveal(&self, lease: Lease, tenant: TenantId, post: PostId, found: &FoundPost) -> Result<()> {
+        self.unit(self.hub.memory.reveal(lease, tenant, post, found)).await
     }
 
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()> {

@@ -170,7 +170,13 @@ pub fn posts() -> Vec<Post> {
 
 pub fn cursor() -> Cursor {
     let (complete_through, newest) = (Some(at(5)), Some(at(6)));
-    Cursor { complete_through, resume: Some("page".into()), newest, last_ok_at: Some(at(51)) }
+    Cursor {
+        complete_through,
+        resume: Some("page".into()),
+        newest,
+        last_ok_at: Some(at(51)),
+        hidden: Default::default(),
+    }
 }
 
 fn content(platform: Platform) -> Content {
