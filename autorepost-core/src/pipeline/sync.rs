@@ -170,7 +170,8 @@ impl Worker {
                 let same = |decision: &&Decision| {
                     decision.platform == repost.key.platform && decision.account == repost.key.account
                 };
-                if taken.iter().find(same).is_some_and(|decision| decision.skip.is_none()) {
+                if let Some(decision) = taken.iter().find(same).filter(|decision| decision.skip.is_none()) {
+                    let repost = Repost { rule: decision.rule, connection: decision.connection, ..repost };
                     let prep = NewJob::prep(self.job_id(), &repost, self.now());
                     let with = With { jobs: vec![prep], ..With::keep() };
                     self.step(job, &repost, Event::Retried, "its author made it public", with).await?;

@@ -12,7 +12,7 @@ use autorepost_core::{
     memory::chunks,
     policy::after,
     port::{Authorizer, Fetched, Grant, Identity, Listing, Source},
-    post::{FoundPost, Unusable},
+    post::{FoundPost, PostKind, Unusable},
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -38,6 +38,18 @@ pub struct SourcePost {
     /// When lists begin to show it, which may be long after its own time.
     pub visible_from: DateTime<Utc>,
     pub deleted: bool,
+    /// Private so far: lists show it to its owner, and say so.
+    pub hidden: bool,
+}
+
+impl SourcePost {
+    fn listed(&self) -> FoundPost {
+        let kind = match self.hidden {
+            true => PostKind::Unusable { why: Unusable::Private },
+            false => self.found.kind.clone(),
+        };
+        FoundPost { kind, ..self.found.clone() }
+    }
 }
 
 /// A TikTok account: lists its posts newest first, pinned ones on top, a few to a page.
@@ -76,6 +88,12 @@ impl Feed {
         }
     }
 
+    pub fn show(&self, index: usize) {
+        if let Some(post) = self.state().posts.get_mut(index) {
+            post.hidden = false;
+        }
+    }
+
     pub fn rename(&self, handle: String) {
         self.state().handle = handle;
     }
@@ -105,9 +123,8 @@ impl Source for Feed {
         let now = self.hub.now();
         let state = self.state();
         let before: i64 = page.and_then(|page| page.parse().ok()).unwrap_or(i64::MAX);
-        let listed =
-            state.posts.iter().filter(|post| !post.deleted && post.visible_from <= now).map(|post| &post.found);
-        let mut posts: Vec<FoundPost> = listed.cloned().collect();
+        let listed = state.posts.iter().filter(|post| !post.deleted && post.visible_from <= now);
+        let mut posts: Vec<FoundPost> = listed.map(SourcePost::listed).collect();
         posts.sort_by_key(|post| std::cmp::Reverse(post.posted_at));
         let older = |post: &&FoundPost| post.posted_at.timestamp_millis() < before;
         let mut shown: Vec<FoundPost> = posts.iter().filter(older).take(PAGE).cloned().collect();
@@ -126,6 +143,7 @@ impl Source for Feed {
         self.stopped("fetch media")?;
         let state = self.state();
         Ok(match state.posts.iter().find(|one| one.found.key == post.key) {
+            Some(one) if one.hidden => Fetched::Unusable(Unusable::Private),
             Some(one) if !one.deleted => {
                 Fetched::Video { bytes: Some(one.bytes.len() as u64), body: chunks(one.bytes.clone()) }
             }

@@ -51,7 +51,9 @@ pub enum Act {
     /// An access token ends.
     EndAccess(u8),
     /// The creator posts, or makes an older post public, or lists show it later.
-    Post { age_mins: u32, late_mins: u32, pinned: bool, twin: bool },
+    Post { age_mins: u32, late_mins: u32, pinned: bool, twin: bool, hidden: bool },
+    /// The creator makes a private post public.
+    Show(u8),
     /// The creator deletes a post.
     Delete(u8),
     /// The creator changes the handle.
@@ -141,6 +143,7 @@ fn post(dice: &Dice) -> Act {
         late_mins: dice.below(late + 1) as u32,
         pinned: dice.one_in(6),
         twin: dice.one_in(3),
+        hidden: dice.one_in(8),
     }
 }
 
@@ -155,12 +158,12 @@ fn upset(dice: &Dice) -> Act {
         20..23 => Act::Crash(who),
         23..26 => Act::Freeze(who, dice.below(120) as u16),
         26 => Act::Pass(60_000 + dice.below(60_000) as u32),
-        27 => Act::Jump(who, dice.below(8_000) as i32 - 4_000),
-        28 | 43 => Act::Jump(who, dice.below(600_000) as i32 - 300_000),
+        27..29 | 43 => Act::Jump(who, dice.below(600_000) as i32 - 300_000),
         29 => Act::SourceFlaw(if on { SourceFlaw::Blocked } else { SourceFlaw::Cut }),
         30..32 => Act::StoreFlaw(if on { StoreFlaw::Before } else { StoreFlaw::After }),
         32 => Act::EndAccess(who),
         33 => post(dice),
+        34 if on => Act::Show(who),
         34 => Act::Delete(who),
         35 => {
             if on {

@@ -21,7 +21,7 @@ use crate::{
     world::World,
 };
 
-const POST: Act = Act::Post { age_mins: 0, late_mins: 0, pinned: false, twin: false };
+const POST: Act = Act::Post { age_mins: 0, late_mins: 0, pinned: false, twin: false, hidden: false };
 
 /// A weather: what the world is like, and what goes wrong besides the crash.
 struct Weather {

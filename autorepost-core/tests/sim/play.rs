@@ -19,7 +19,7 @@ const SEEDS: u64 = 20_000;
 /// Schedules within which each deliberate fault must be found.
 const SABOTAGE_SEEDS: u64 = 30_000;
 /// Rounds within which everything must have come to its end once nothing goes wrong any more.
-const DRAIN_ROUNDS: u32 = 150_000;
+const DRAIN_ROUNDS: u32 = 600_000;
 /// Lines of a report at most.
 const LINES_MAX: usize = 300;
 /// How long shortening a schedule may take.
@@ -72,6 +72,9 @@ fn judge(world: &World) -> Result<(), String> {
         }
     }
     for repost in &reposts {
+        if world.is_to_be_revealed(repost) {
+            return Err(format!("post {} is public and was never looked at anew", repost.key.post));
+        }
         let media = MediaKey::of(format!("bytes of {}", repost.key.post).as_bytes());
         let site = &world.sites[&repost.key.platform];
         let shown = site.counts().get(&media).copied().unwrap_or(0);

@@ -19,7 +19,8 @@ use autorepost_core::{
     operator::{Destinations, Operator, Settled},
     policy::{Policy, after},
     port::{Authorizer, ConnectionStore, Destination, EntropyExt, JobQueue, Ports, RuleStore, Source},
-    post::{FoundPost, PostKind},
+    post::{FoundPost, PostKind, Unusable},
+    repost::Repost,
     rule::{DestinationSpec, HashtagRule, Options, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
     seal::{Binding, KeyRing, Purpose},
     state::RepostState,
@@ -139,10 +140,8 @@ impl World {
             anomaly_max: setting.anomaly_max,
             ..Policy::default()
         };
-        match sabotage {
-            Some(Sabotage::NoDeadline) => policy.commit_start_max = Duration::MAX,
-            Some(Sabotage::NoOverlap) => policy.sync_overlap = Duration::ZERO,
-            _ => {}
+        if sabotage == Some(Sabotage::NoOverlap) {
+            policy.sync_overlap = Duration::ZERO;
         }
         let mut world = Self {
             hub,
@@ -286,7 +285,10 @@ impl World {
             Act::SourceFlaw(flaw) => self.feed.flaw(flaw),
             Act::StoreFlaw(flaw) => self.hub.flaw_store(flaw),
             Act::EndAccess(n) => self.grants.end_access(target(n)),
-            Act::Post { age_mins, late_mins, pinned, twin } => self.post(age_mins, late_mins, pinned, twin),
+            Act::Post { age_mins, late_mins, pinned, twin, hidden } => {
+                self.post(age_mins, late_mins, (pinned, twin, hidden));
+            }
+            Act::Show(n) => self.feed.show(index(n, self.feed.posts().len())),
             Act::Delete(n) => self.feed.delete(index(n, self.feed.posts().len())),
             Act::Rename => self.feed.rename(format!("alice{}", self.feed.posts().len())),
             Act::Rule(n, state) => {
@@ -342,7 +344,7 @@ impl World {
         }
     }
 
-    fn post(&self, age_mins: u32, late_mins: u32, pinned: bool, twin: bool) {
+    fn post(&self, age_mins: u32, late_mins: u32, (pinned, twin, hidden): (bool, bool, bool)) {
         let count = self.feed.posts().len();
         let key = format!("{count}");
         // No two posts of an account are made in the same moment.
@@ -359,7 +361,13 @@ impl World {
             key: key.clone(),
         };
         let visible_from = self.hub.now() + TimeDelta::minutes(late_mins.into());
-        self.feed.add(SourcePost { found, bytes: format!("bytes of {key}").into(), visible_from, deleted: false });
+        self.feed.add(SourcePost {
+            found,
+            bytes: format!("bytes of {key}").into(),
+            visible_from,
+            deleted: false,
+            hidden,
+        });
     }
 
     /// A command of an operator, in a process of its own that can crash like any other.
@@ -452,6 +460,7 @@ impl World {
 
     /// Nothing more goes wrong than what is on its way already, and the operators undo what they did.
     pub fn calm(&mut self) {
+        (0..self.feed.posts().len()).for_each(|at| self.feed.show(at));
         for process in &mut self.processes {
             process.frozen = 0;
         }
@@ -542,6 +551,17 @@ impl World {
         self.hub.clock.set(next.unwrap_or(little).max(little));
     }
 
+    /// Whether a repost was skipped for a privacy that is over.
+    pub fn is_to_be_revealed(&self, repost: &Repost) -> bool {
+        let private = repost.state.reason().is_some_and(|reason| reason.text == Unusable::Private.text());
+        let there = |post: &SourcePost| post.found.key == repost.key.post && !post.deleted;
+        let leads = |rule: &Rule| {
+            rule.state != RuleState::Removed
+                && rule.spec.destinations.iter().any(|to| to.connection == repost.connection)
+        };
+        private && self.hub.memory.all_rules().iter().any(leads) && self.feed.posts().iter().any(there)
+    }
+
     /// Whether a rule is left.
     pub fn has_rule(&self) -> bool {
         self.hub.memory.all_rules().iter().any(|rule| rule.state != RuleState::Removed)
@@ -551,7 +571,12 @@ impl World {
         let (now, posts) = (self.hub.now(), self.hub.memory.posts());
         let admitted = |post: &SourcePost| posts.iter().any(|one| one.found.key == post.found.key);
         self.sites.values().all(|site| site.is_quiet())
-            && self.hub.memory.reposts().iter().all(|repost| repost.state.is_terminal())
+            && self
+                .hub
+                .memory
+                .reposts()
+                .iter()
+                .all(|repost| repost.state.is_terminal() && !self.is_to_be_revealed(repost))
             && self
                 .feed
                 .posts()
