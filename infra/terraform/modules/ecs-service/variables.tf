@@ -116,7 +116,7 @@ variable "load_balancer" {
   default     = null
 
   validation {
-    condition     = var.load_balancer == null || can(regex("^arn:[a-z-]+:elasticloadbalancing:", var.load_balancer.target_group_arn))
+    condition     = var.load_balancer == null ? true : can(regex("^arn:[a-z-]+:elasticloadbalancing:", var.load_balancer.target_group_arn))
     error_message = "load_balancer needs the ARN of a target group, such as target_groups[\"blue\"].arn of modules/alb, or must be null."
   }
 }
@@ -247,7 +247,7 @@ variable "datadog" {
   default = null
 
   validation {
-    condition     = var.datadog == null || (can(regex("^arn:[a-z-]+:secretsmanager:", var.datadog.api_key_secret_arn)) && !endswith(var.datadog.image, ":latest"))
+    condition     = var.datadog == null ? true : can(regex("^arn:[a-z-]+:secretsmanager:", var.datadog.api_key_secret_arn)) && !endswith(var.datadog.image, ":latest")
     error_message = "datadog needs the ARN of the secret that holds the API key, and an image whose tag is not \":latest\"."
   }
 }

@@ -47,7 +47,7 @@ variable "expire_days" {
   default     = null
 
   validation {
-    condition     = var.expire_days == null || try(var.expire_days >= 1 && floor(var.expire_days) == var.expire_days, false)
+    condition     = var.expire_days == null ? true : var.expire_days >= 1 && floor(var.expire_days) == var.expire_days
     error_message = "expire_days must be a whole number of days, at least 1, or null to keep objects for ever."
   }
 }
