@@ -12,6 +12,23 @@ variable "region" {
   }
 }
 
+variable "account_id" {
+  description = "AWS account in which to build: credentials of another are refused before anything is done."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be the twelve digits of your AWS account; `aws sts get-caller-identity` shows them."
+  }
+}
+
+# Named, not looked up: a zone that AWS adds or closes must not move subnets that are in use.
+variable "zones" {
+  description = "Letters of the three availability zones to use."
+  type        = list(string)
+  default     = ["a", "b", "c"]
+}
+
 variable "zone_name" {
   description = "Public Route 53 zone of your domain; it must exist."
   type        = string

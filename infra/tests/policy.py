@@ -24,6 +24,7 @@ def matches(pattern, value, ignore_case=False):
 
 OPERATORS = {
     "Bool": lambda have, want: have.lower() == want.lower(),
+    "Null": lambda have, want: have.lower() == want.lower(),
     "StringEquals": lambda have, want: have == want,
     "StringLike": lambda have, want: matches(want, have),
     "ArnEquals": lambda have, want: matches(want, have),
@@ -40,6 +41,8 @@ def condition_holds(condition, context):
         test = OPERATORS[name.replace("Not", "")]
         for key, wanted in pairs.items():
             have = context.get(key)
+            if name == "Null":
+                have = str(have is None)
             if have is None:
                 # A key that the request lacks fits negated operators and ...IfExists, and no other.
                 if not (negated or operator.endswith("IfExists")):

@@ -26,18 +26,23 @@ def same(what, have, want):
 
 
 class Account:
-    """One environment as it stands. `plain_url` is where AWS answers without TLS."""
+    """One environment as it stands. `url` is where AWS answers with TLS, `plain_url` where it answers without."""
 
     REGION, ID, REPOSITORY, ZONE = "us-east-1", "123456789012", "owner/autorepost", "example.com"
 
-    def __init__(self, environment, domain, plain_url):
-        self.environment, self.domain, self.plain_url = environment, domain, plain_url
+    def __init__(self, environment, url, plain_url, certificate):
+        self.environment, self.url, self.plain_url, self.certificate = environment, url, plain_url, certificate
         self.production = environment == "production"
         self.name = f"autorepost-{environment}"
+        self.domain = f"api.{self.ZONE}" if self.production else f"api.{environment}.{self.ZONE}"
+        self.session = boto3.Session("testing", "testing", region_name=self.REGION)
 
     @cache
     def __call__(self, service):
-        return boto3.client(service, region_name=self.REGION)
+        return self.client(service, self.url)
+
+    def client(self, service, url):
+        return self.session.client(service, endpoint_url=url, verify=self.certificate)
 
     def all(self, service, operation, key, **parameters):
         pages = self(service).get_paginator(operation).paginate(**parameters)
@@ -78,7 +83,7 @@ class Account:
 
     @property
     def target_groups(self):
-        found = self("elbv2").describe_target_groups(LoadBalancerArn=self.load_balancer["LoadBalancerArn"])["TargetGroups"]
+        found = self("elbv2").describe_target_groups(Names=[f"{self.name}-{colour}" for colour in ("blue", "green")])["TargetGroups"]
         return {g["TargetGroupName"].removeprefix(f"{self.name}-"): g for g in found}
 
     @property
@@ -196,7 +201,7 @@ def security_groups(aws):
 
 @row("Public: only the ALB; no database, task, function or bucket")
 def public(aws):
-    balancers = [b["LoadBalancerName"] for b in aws("elbv2").describe_load_balancers()["LoadBalancers"] if b["Scheme"] == "internet-facing"]
+    balancers = [b["LoadBalancerName"] for b in aws("elbv2").describe_load_balancers()["LoadBalancers"] if b.get("Scheme") != "internal"]
     same("internet-facing load balancers", balancers, [aws.name])
     same("listeners", sorted(aws.listeners), [80, 443])
     same("its subnets", {z["SubnetId"] for z in aws.load_balancer["AvailabilityZones"]}, set(aws.subnets["public"].values()))
@@ -323,16 +328,20 @@ def buckets(aws):
             verdict = decide(policy, "s3:PutObject", f"arn:aws:s3:::{bucket}/x", context, "arn:aws:iam::123456789012:root")
             same(f"{bucket}, {what} refused", verdict == "Deny", refused)
 
-        same(f"{bucket} over TLS", knock(f"{s3.meta.endpoint_url}/{bucket}"), 200)
-        same(f"{bucket} without TLS", knock(f"{aws.plain_url}/{bucket}"), 403)
+        # The same, really asked: for an object that is not there, and with a write that must not come about.
+        for what, url, call, parameters, status in (
+            ("a get over TLS", aws.url, "get_object", {}, 404),
+            ("a get without TLS", aws.plain_url, "get_object", {}, 403),
+            ("a put without TLS", aws.plain_url, "put_object", {"Body": b""}, 403),
+            ("a put with other encryption", aws.url, "put_object", {"Body": b"", "ServerSideEncryption": "AES256" if key else "aws:kms"}, 403),
+        ):
+            same(f"{bucket}, answer to {what}", answer(aws.client("s3", url), call, Bucket=bucket, Key="posture/none", **parameters), status)
     same("log of the media bucket", s3.get_bucket_logging(Bucket=aws.bucket("media"))["LoggingEnabled"]["TargetBucket"], aws.bucket("logs"))
 
 
-def knock(url):
-    """Asks as a signed-in client would, over whatever `url` says."""
-    client = boto3.client("s3", region_name=Account.REGION, endpoint_url="/".join(url.split("/")[:3]))
+def answer(client, call, **parameters):
     try:
-        return client.list_objects_v2(Bucket=url.split("/")[3], MaxKeys=1)["ResponseMetadata"]["HTTPStatusCode"]
+        return getattr(client, call)(**parameters)["ResponseMetadata"]["HTTPStatusCode"]
     except client.exceptions.ClientError as error:
         return error.response["ResponseMetadata"]["HTTPStatusCode"]
 

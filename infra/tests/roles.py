@@ -7,7 +7,7 @@ from functools import cache
 from parliament import iam_definition
 
 from policy import as_list, decide, matches, statements
-from posture import SERVICE_KEYS, row, same  # noqa: F401
+from posture import row, same
 
 # Circumstances of a call, as conditions see them.
 CIRCUMSTANCES = {
@@ -77,7 +77,8 @@ GRANTS = {
     "api-codedeploy": [
         ("ecs:CreateTaskSet ecs:DeleteTaskSet ecs:DescribeServices ecs:UpdateServicePrimaryTaskSet", "service api, taskset api"),
         ("elasticloadbalancing:ModifyListener", "listener 443"),
-        ("cloudwatch:DescribeAlarms elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeTargetGroups", "all"),
+        ("cloudwatch:DescribeAlarms", "alarm api"),
+        ("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeTargetGroups", "all"),
         ("iam:PassRole", "role api-task, role api-execution", "to tasks"),
     ],
     "deploy": [
@@ -103,6 +104,8 @@ def resources(aws):
     user = f"arn:aws:rds-db:{scope}:dbuser:{aws.database['DbiResourceId']}"
     found = {
         "image": f"arn:aws:ecr:{scope}:repository/autorepost/{aws.environment}",
+        "alarm api": f"arn:aws:cloudwatch:{scope}:alarm:{name}-api-errors-blue",
+        "another alarm": f"arn:aws:cloudwatch:{scope}:alarm:{name}-db-cpu",
         "another image": f"arn:aws:ecr:{scope}:repository/autorepost/{other}",
         "db autorepost": f"{user}/autorepost",
         "db owner": f"{user}/owner_autorepost",
@@ -167,7 +170,8 @@ def grants(aws):
             for action in actions.split():
                 want |= {(action, n, c) for n in reach for c in (when[0].split(", ") if when else circumstances)}
         for action in {a for actions, *_ in table for a in actions.split()}:
-            have |= {(action, n, c) for n, arn in pool.items() for c, context in circumstances.items() if decide(policies, action, arn, context) == "Allow"}
+            relevant = [s for s in policies if any(matches(a, action, ignore_case=True) for a in as_list(s["Action"]))]
+            have |= {(action, n, c) for n, arn in pool.items() for c, context in circumstances.items() if decide(relevant, action, arn, context) == "Allow"}
         same(f"what {role} may do beyond the table", have - want, set())
         same(f"what {role} may not do but should", want - have, set())
 

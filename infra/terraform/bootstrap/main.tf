@@ -19,6 +19,9 @@ module "state" {
 
   name    = local.name
   key_arn = module.key.arn
+
+  # The only way back from a state that was spoilt.
+  old_versions_days = null
 }
 
 resource "aws_dynamodb_table" "locks" {

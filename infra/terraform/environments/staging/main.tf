@@ -13,6 +13,7 @@ module "platform" {
   rotation_archive      = var.rotation_archive
   alarm_emails          = var.alarm_emails
   datadog               = var.datadog
+  zones                 = var.zones
   cidr_block            = coalesce(var.cidr_block, "10.20.0.0/16")
   log_retention_days    = var.log_retention_days
   backup_retention_days = coalesce(var.backup_retention_days, 7)

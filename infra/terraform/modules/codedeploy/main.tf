@@ -103,9 +103,15 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
-    sid       = "LookAtLoadBalancerAndAlarms"
-    actions   = ["cloudwatch:DescribeAlarms", "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups"]
-    resources = ["*"] # AWS has no resource for describing a load balancer; alarms are described all or none.
+    sid       = "LookAtAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = [for name in var.alarm_names : "${local.arn}:cloudwatch:${local.scope}:alarm:${name}"]
+  }
+
+  statement {
+    sid       = "LookAtLoadBalancer"
+    actions   = ["elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups"]
+    resources = ["*"] # AWS has no resource for these actions.
   }
 
   statement {

@@ -33,6 +33,7 @@ resource "aws_db_parameter_group" "this" {
 }
 
 resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_293:protected in production, where deletion_protection is true
   identifier     = var.name
   engine         = "postgres"
   engine_version = var.engine_version

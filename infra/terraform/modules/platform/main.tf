@@ -3,15 +3,6 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
-data "aws_availability_zones" "this" {
-  state = "available"
-
-  filter {
-    name   = "zone-type"
-    values = ["availability-zone"]
-  }
-}
-
 locals {
   name      = "autorepost-${var.environment}"
   account   = data.aws_caller_identity.current.account_id
@@ -70,7 +61,7 @@ module "network" {
 
   name               = local.name
   cidr_block         = var.cidr_block
-  azs                = slice(sort(data.aws_availability_zones.this.names), 0, min(3, length(data.aws_availability_zones.this.names)))
+  azs                = [for zone in var.zones : "${local.region}${zone}"]
   nat_per_az         = var.sizes.nat_per_az
   app_port           = local.port
   logs_key_arn       = module.logs_key.arn
@@ -318,12 +309,4 @@ module "github" {
   service_arns         = [module.api.arn, module.worker.arn]
   task_definition_arns = [for service in [module.api, module.worker] : "${local.arn}:ecs:${local.region}:${local.account}:task-definition/${service.task_definition_family}:*"]
   task_role_arns       = concat(values(module.api.role_arns), values(module.worker.role_arns))
-}
-
-# A wrong account or region is the dearest mistake of all, and the last that anyone looks for.
-check "region_has_three_zones" {
-  assert {
-    condition     = length(data.aws_availability_zones.this.names) >= 3
-    error_message = "The region ${local.region} offers this account fewer than three availability zones: choose another."
-  }
 }

@@ -10,6 +10,16 @@ variable "environment" {
   }
 }
 
+variable "zones" {
+  description = "Letters of the three availability zones to use."
+  type        = list(string)
+
+  validation {
+    condition     = alltrue([for zone in var.zones : can(regex("^[a-z]$", zone))])
+    error_message = "zones must be the letters of three zones that your account sees in the region, such as [\"a\", \"b\", \"c\"]."
+  }
+}
+
 variable "cidr_block" {
   description = "IPv4 range of the VPC, /16 to /20."
   type        = string

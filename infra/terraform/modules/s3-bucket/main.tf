@@ -10,6 +10,7 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_144:versioning guards against loss; media can be fetched from TikTok again
   #checkov:skip=CKV_AWS_145:the log bucket must be SSE-S3, the only kind that load balancer logs allow; the others have key_arn
   #checkov:skip=CKV_AWS_18:log_bucket is null for the log bucket itself, which must not log into itself
+  #checkov:skip=CKV2_AWS_61:old_versions_days is null for the state of Terraform alone, whose every version is kept
   #checkov:skip=CKV2_AWS_62:nothing listens to object events; the program learns of media from its database
   bucket        = var.name
   force_destroy = var.force_destroy
@@ -54,6 +55,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  count = var.old_versions_days == null ? 0 : 1
+
   bucket = aws_s3_bucket.this.id
 
   rule {
@@ -71,7 +74,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
 
     noncurrent_version_expiration {
-      noncurrent_days = 30
+      noncurrent_days = var.old_versions_days
     }
 
     abort_incomplete_multipart_upload {
@@ -140,7 +143,13 @@ data "aws_iam_policy_document" "this" {
     }
 
     condition {
-      test     = "StringNotEqualsIfExists"
+      test     = "Null"
+      variable = "s3:x-amz-server-side-encryption"
+      values   = ["false"]
+    }
+
+    condition {
+      test     = "StringNotEquals"
       variable = "s3:x-amz-server-side-encryption"
       values   = [local.algorithm]
     }
@@ -161,7 +170,13 @@ data "aws_iam_policy_document" "this" {
       }
 
       condition {
-        test     = "StringNotEqualsIfExists"
+        test     = "Null"
+        variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        values   = ["false"]
+      }
+
+      condition {
+        test     = "StringNotEquals"
         variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
         values   = [statement.value]
       }

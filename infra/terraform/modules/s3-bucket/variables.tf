@@ -52,6 +52,17 @@ variable "expire_days" {
   }
 }
 
+variable "old_versions_days" {
+  description = "How long replaced and deleted objects can be brought back; null for ever, and then nothing else expires either."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.old_versions_days == null ? true : var.old_versions_days >= 1 && floor(var.old_versions_days) == var.old_versions_days
+    error_message = "old_versions_days must be a whole number of days, at least 1, or null to keep every version for ever."
+  }
+}
+
 variable "force_destroy" {
   description = "Whether `terraform destroy` may delete a bucket that still has objects."
   type        = bool

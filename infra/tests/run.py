@@ -1,0 +1,467 @@
+"""Tests of the infrastructure; scripts/infra-test starts them. See docs/infrastructure.md for what they show."""
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
+
+warnings.filterwarnings("ignore")
+
+import parliament
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import mutations
+import posture
+import roles  # noqa: F401  adds its rows to the posture's
+
+INFRA = Path(__file__).resolve().parent.parent
+TERRAFORM = INFRA / "terraform"
+MODULES = sorted(path.name for path in (TERRAFORM / "modules").iterdir())
+ENVIRONMENTS = ["staging", "production"]
+PLUGINS = "registry.terraform.io/hashicorp/aws"
+
+started = time.monotonic()
+lock = threading.Lock()
+passed, failed = [], []
+running, stopping = set(), False
+
+
+class Stop(Exception):
+    """The stages that would follow make no sense."""
+
+
+def say(text):
+    with lock:
+        print(text, flush=True)
+
+
+def verdict(name, problem=None):
+    """Counts one test. `problem` is what is wrong, at length."""
+    (failed if problem else passed).append(name)
+    if problem:
+        tail = "\n".join(f"    {line}" for line in str(problem).rstrip().splitlines()[-40:])
+        say(f"  FAILED {name}\n{tail}")
+
+
+@contextmanager
+def stage(name):
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        say(f"{name:44}{time.monotonic() - begun:6.1f} s")
+
+
+# ---- Processes: every one is in a group of its own, and none outlives this one.
+
+
+def spawn(command, **how):
+    with lock:
+        if stopping:
+            raise Stop("stopping")
+        process = subprocess.Popen([str(c) for c in command], start_new_session=True, **how)
+        running.add(process)
+    return process
+
+
+def end(process):
+    """Asks the group to end, and makes it end when it does not. Terraform gives its locks back when it is asked."""
+    for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(patience)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+    running.discard(process)
+
+
+def run(command, environment, folder, seconds=240):
+    """Exit code and everything that was printed. Ends what takes too long."""
+    process = spawn(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        running.discard(process)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        end(process)
+        return 124, f"{' '.join(map(str, command))}\ndid not end within {seconds} s\n{process.communicate()[0]}"
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+# ---- Terraform and its provider
+
+
+def plugin_settings(scratch, cache):
+    """The user's own settings of Terraform, or a folder with the provider where such folders are kept, or the registry."""
+    own = [os.environ.get("TF_CLI_CONFIG_FILE"), Path.home() / ".terraformrc"]
+    for path in own:
+        if path and Path(path).is_file():
+            return Path(path)
+    data = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share"))
+    usual = [os.environ.get("TF_PLUGIN_DIR"), Path.home() / ".terraform.d/plugins", data / "terraform/plugins"]
+    usual += ["/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/tf-plugins"]
+    mirror = next((path for path in usual if path and (Path(path) / PLUGINS).is_dir()), None)
+    if mirror:
+        text = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    else:
+        (cache / "plugins").mkdir(parents=True, exist_ok=True)
+        text = f'plugin_cache_dir = "{cache / "plugins"}"\nplugin_cache_may_break_dependency_lock_file = true\n'
+    (scratch / "terraformrc").write_text(text)
+    return scratch / "terraformrc"
+
+
+def base_environment(settings):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))}
+    return {**kept, "TF_CLI_CONFIG_FILE": str(settings), "TF_INPUT": "0", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+
+
+def terraform(command, environment, folder, seconds=240):
+    return run(["terraform", command[0], "-no-color", *command[1:]], environment, folder, seconds)
+
+
+def expect(name, command, environment, folder, code=0):
+    """Runs Terraform as one test, on which the next ones depend."""
+    have, output = terraform(command, environment, folder)
+    verdict(name, None if have == code else f"exit code {have}, wanted {code}\n{output}")
+    if have != code:
+        raise Stop(name)
+    return output
+
+
+# ---- Without AWS
+
+
+def written_well(environment, scratch):
+    with stage("fmt"):
+        code, output = terraform(["fmt", "-check", "-recursive", "-diff"], environment, TERRAFORM)
+        verdict("terraform fmt", output if code else None)
+
+    with stage("documents"):
+        for name in MODULES:
+            folder = TERRAFORM / "modules" / name
+            missing = [f for f in ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md") if not (folder / f).is_file()]
+            verdict(f"{name} has its files", missing and f"missing: {missing}")
+            blocks = re.findall(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', "".join((folder / f).read_text() for f in ("variables.tf", "outputs.tf")), re.M | re.S)
+            bare = [n for kind, n, body in blocks if "description " not in body or (kind == "variable" and "type " not in body)]
+            verdict(f"{name}: everything is described and typed", bare and f"without description or type: {bare}")
+            tested = "".join(f.read_text() for f in (folder / "tests").glob("*.tftest.hcl"))
+            if name == "platform":  # has an ephemeral resource, which Terraform's mocks do not know
+                tested = " ".join(f"var.{v}" for v in {**REFUSED, **REFUSED_IN_PRODUCTION})
+            untested = [n for kind, n, body in blocks if kind == "variable" and "validation {" in body and f"var.{n}" not in tested]
+            verdict(f"{name}: every validation is tested", untested and f"no test refuses a wrong {untested}")
+
+    with stage("checkov"):
+        checkov = [Path(sys.executable).with_name("checkov"), "-d", TERRAFORM, "--framework", "terraform", "--skip-download", "--compact", "-o", "json"]
+        code, output = run(checkov, {**environment, "LOG_LEVEL": "ERROR"}, scratch)
+        found = json.loads(output[output.index("{"):])
+        bad = [f"{c['check_id']} {c['resource']}: {c['check_name']}" for c in found["results"]["failed_checks"]]
+        silent = [f"{c['check_id']} {c['resource']}: skipped without a reason" for c in found["results"]["skipped_checks"] if not c["check_result"].get("suppress_comment", "").strip()]
+        verdict("checkov", "\n".join(bad + silent))
+        say(f"  checkov: {found['summary']['passed']} passed, {len(bad)} failed, {found['summary']['skipped']} skipped with a reason")
+
+    with stage("validate and test each module"):
+        copy = scratch / "modules"
+        shutil.copytree(TERRAFORM, copy, symlinks=True)
+        for folder in [*(copy / "modules" / m for m in MODULES), copy / "bootstrap", *(copy / "environments" / e for e in ENVIRONMENTS)]:
+            code, output = terraform(["init", "-backend=false"], environment, folder)
+            if not code:
+                code, output = terraform(["validate"], environment, folder)
+            verdict(f"validate {folder.name}", output if code else None)
+            if (folder / "tests").is_dir():
+                code, output = terraform(["test"], environment, folder)
+                runs = re.findall(r'run "(\w+)"\.\.\. (pass|fail|skip)', output)
+                for name, result in runs:
+                    verdict(f"{folder.name}: {name}", output if result != "pass" else None)
+                if not runs or (code and all(result == "pass" for _, result in runs)):
+                    verdict(f"test {folder.name}", output)
+
+
+# ---- With the stand-in
+
+
+def certificate(scratch):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")]), datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (scratch / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (scratch / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+    return scratch / "certificate.pem", scratch / "key.pem"
+
+
+def stand_in(folder, cert, key):
+    """Starts a stand-in; it chooses its own ports and says which once it listens."""
+    log = (folder / "stand-in.log").open("w")
+    process = spawn([sys.executable, Path(__file__).with_name("stand_in.py"), cert, key], stdout=subprocess.PIPE, stderr=log, text=True)
+    timer = threading.Timer(60, end, [process])
+    timer.start()
+    line = process.stdout.readline()
+    timer.cancel()
+    if not line:
+        raise Stop(f"the stand-in does not start:\n{(folder / 'stand-in.log').read_text()[-2000:]}")
+    return process, *line.split()
+
+
+def values(environment, archive):
+    api = "api" if environment == "production" else f"api.{environment}"
+    return {
+        "account_id": posture.Account.ID, "zone_name": posture.Account.ZONE, "domain_name": f"{api}.{posture.Account.ZONE}", "image_tag": "v0.1.0",
+        "github_repository": posture.Account.REPOSITORY, "rotation_archive": str(archive), "alarm_emails": ["oncall@example.com"],
+    }
+
+
+# Wrong values, and the sentence that must refuse each before anything is made; of an environment, and of the module behind it.
+REFUSED = {
+    "cidr_block": ("10.20.0.0/24", 'cidr_block must be an IPv4 range between /16 and /20, such as "10.20.0.0/16"'),
+    "domain_name": ("api.example.org", "domain_name must lie inside zone_name"),
+    "image_tag": ("latest", 'image_tag must be one image\'s own tag, such as "v1.2.3", and not "latest"'),
+    "log_retention_days": (30, "log_retention_days must be at least 365"),
+    "backup_retention_days": (1, "backup_retention_days must be a whole number from 7 to 35"),
+    "alarm_emails": ([], "emails needs at least one e-mail address"),
+    "rotation_archive": ("none.zip", "archive must be an existing .zip file"),
+    "github_repository": ("owner/*", 'repository must be one repository as owner/name, without "*"'),
+}
+FRAIL = {"cpu": 512, "memory": 1024, "tasks": {"min": 1, "max": 1}}
+REFUSED_IN_PRODUCTION = {
+    "environment": ("production", None),
+    "cidr_block": ("10.20.0.0/16", None),
+    "log_retention_days": (365, None),
+    "zones": (["us-east-1a", "us-east-1b", "us-east-1c"], "zones must be the letters of three zones"),
+    "backup_retention_days": (7, "backup_retention_days must be at least 30 in production"),
+    "deletion_protection": (False, "deletion_protection must be true in production"),
+    "sizes": ({"db": "db.t4g.medium", "redis": "cache.t4g.small", "nat_per_az": False, "api": FRAIL, "worker": FRAIL}, "sizes needs nat_per_az and at least two tasks of each service in production"),
+}
+REFUSED_ANYWHERE = {**REFUSED_IN_PRODUCTION, "environment": ("test", "environment must be staging or production"), "backup_retention_days": (7, None), "deletion_protection": (True, None), "sizes": (REFUSED_IN_PRODUCTION["sizes"][0], None), "zones": (["a", "b", "c"], None)}
+
+
+def refused(what, table, good, environment, folder):
+    (folder / "wrong.tfvars.json").write_text(json.dumps({**good, **{k: v for k, (v, _) in table.items()}}))
+    code, output = terraform(["plan", "-var-file=wrong.tfvars.json"], environment, folder)
+    said = re.sub(r"[\s│]+", " ", output)
+    for variable, (_, sentence) in table.items():
+        if sentence:
+            verdict(f"{what}: a wrong {variable} is refused", None if code == 1 and sentence in said else f"exit code {code}, wanted the sentence: {sentence}\n{output}")
+
+
+def wrong_values(environment, folder, archive):
+    """Plans with wrong values, without a backend: nothing is there yet, nothing may come of it."""
+    copy = folder / "wrong"
+    shutil.copytree(TERRAFORM, copy, symlinks=True)
+    root, platform, good = copy / "environments/staging", copy / "modules/platform", values("staging", archive)
+    (root / "backend.tf").unlink()
+    for place in (root, platform):
+        expect(f"init {place.name} to refuse", ["init"], environment, place)
+    refused("staging", REFUSED, good, environment, root)
+    (root / "good.tfvars.json").write_text(json.dumps(good))
+    code, output = terraform(["plan", "-var-file=good.tfvars.json", "-var=account_id=999999999999"], environment, root)
+    verdict("staging: another account is refused", None if code == 1 and "AWS account ID not allowed" in output else output)
+    asked = {k: v for k, v in good.items() if k != "account_id"}
+    refused("platform", REFUSED_IN_PRODUCTION, asked, environment, platform)
+    refused("platform", REFUSED_ANYWHERE, asked, environment, platform)
+
+
+def held(aws, name):
+    """Both locks of the state, as an apply in progress holds them."""
+    try:
+        aws("s3").head_object(Bucket=aws.state_bucket, Key=f"{name}/terraform.tfstate.tflock")
+    except aws("s3").exceptions.ClientError:
+        return False
+    row = aws("dynamodb").get_item(TableName=aws.state_bucket, Key={"LockID": {"S": f"{aws.state_bucket}/{name}/terraform.tfstate"}})
+    return "Item" in row
+
+
+def apply_twice_at_once(aws, name, environment, folder):
+    """The apply; while it holds the locks, another that must be turned away."""
+    with ThreadPoolExecutor(1) as second:
+        first = second.submit(terraform, ["apply", "-auto-approve"], environment, folder, 300)
+        until = time.monotonic() + 120
+        while not held(aws, name) and not first.done() and time.monotonic() < until:
+            time.sleep(0.2)
+        verdict(f"{name}: an apply holds both locks", None if not first.done() and held(aws, name) else "no lock was seen")
+        code, output = terraform(["apply", "-auto-approve", "-lock-timeout=0s"], environment, folder)
+        turned_away = code == 1 and "Error acquiring the state lock" in output
+        verdict(f"{name}: a second apply is refused by the lock", None if turned_away else f"exit code {code}\n{output}")
+        code, output = first.result()
+    verdict(f"{name}: apply", None if code == 0 else f"exit code {code}\n{output}")
+    verdict(f"{name}: the locks are given back", "the state is still locked" if held(aws, name) else None)
+    if code:
+        raise Stop("apply")
+
+
+def policies(aws):
+    """Every policy as it stands, by what it belongs to."""
+    iam, found = aws("iam"), {}
+    for role in aws.roles.values():
+        name = role["RoleName"]
+        found[f"role {name}"] = {"Version": "2012-10-17", "Statement": aws.identity_policies(name)}
+    for bucket in (aws.bucket("media"), aws.bucket("logs"), aws.state_bucket):
+        found[f"bucket {bucket}"] = json.loads(aws("s3").get_bucket_policy(Bucket=bucket)["Policy"])
+    for name, key in aws.keys.items():
+        found[f"key {name}"] = json.loads(aws("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    for name, arn in aws.bundles.items():
+        found[f"bundle {name}"] = json.loads(aws("secretsmanager").get_resource_policy(SecretId=arn)["ResourcePolicy"])
+    topic = f"arn:aws:sns:{aws.REGION}:{aws.ID}:{aws.name}-alarms"
+    found["topic"] = json.loads(aws("sns").get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
+    return found
+
+
+def lint(aws):
+    for what, document in policies(aws).items():
+        findings = [f"{f.issue}: {f.detail} {f.location}" for f in parliament.analyze_policy_string(json.dumps(document)).findings if excused(what, f) is None]
+        verdict(f"{aws.environment}: parliament, {what}", "\n".join(findings))
+
+
+def excused(what, finding):
+    """Why a finding of parliament is none, or None."""
+    if what.startswith("key ") and finding.issue == "RESOURCE_MISMATCH":
+        return 'in a key policy "*" is the key itself'
+    return None
+
+
+def deployed(name, base, scratch, cert, key):
+    folder = scratch / name
+    shutil.copytree(TERRAFORM, folder / "terraform", symlinks=True)
+    bootstrap, root = folder / "terraform/bootstrap", folder / "terraform/environments" / name
+    process, url, plain_url = stand_in(folder, cert, key)
+    try:
+        environment = {
+            **base, "AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(cert), "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": posture.Account.REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "2",
+        }
+        archive, aws = scratch / "rotation.zip", posture.Account(name, url, plain_url, str(cert))
+        if name == "staging":
+            with stage("wrong values are refused"):
+                wrong_values(environment, folder, archive)
+                verdict("nothing was made", left_over(aws))
+        in_stages(name, aws, environment, bootstrap, root, archive)
+    except Stop as reason:
+        verdict(f"{name}: the stages after", f"were not reached: {reason}")
+    finally:
+        gaps = [line for line in (folder / "stand-in.log").read_text().splitlines() if "the stand-in cannot do" in line or " 500 -" in line]
+        verdict(f"{name}: the stand-in knew every call", "\n".join(gaps))
+        end(process)
+
+
+def in_stages(name, aws, environment, bootstrap, root, archive):
+    with stage(f"{name}: bootstrap"):
+        expect(f"{name}: bootstrap init", ["init"], environment, bootstrap)
+        expect(f"{name}: bootstrap apply", ["apply", "-auto-approve"], environment, bootstrap)
+        (root.parent.parent / "backend.hcl").write_text(terraform(["output", "-raw", "backend"], environment, bootstrap)[1])
+        (root / "terraform.tfvars.json").write_text(json.dumps(values(name, archive)))
+        expect(f"{name}: init", ["init", "-backend-config=../../backend.hcl"], environment, root)
+
+    aws("route53").create_hosted_zone(Name=aws.ZONE, CallerReference="test")
+    with stage(f"{name}: apply"):
+        apply_twice_at_once(aws, name, environment, root)
+
+    with stage(f"{name}: second plan"):
+        expect(f"{name}: the second plan is empty", ["plan", "-detailed-exitcode"], environment, root)
+
+    with stage(f"{name}: posture"):
+        wrong = posture.check(aws)
+        for row, (requirement, _) in posture.ROWS.items():
+            verdict(f"{name}: {requirement}", wrong.get(row))
+
+    with stage(f"{name}: parliament"):
+        lint(aws)
+
+    if not aws.production:
+        with stage(f"{name}: destroy"):
+            expect(f"{name}: destroy", ["destroy", "-auto-approve"], environment, root)
+            verdict(f"{name}: nothing is left", left_over(aws))
+        return
+
+    # Production is not destroyed but broken: each time the posture must notice, and only where it was broken.
+    with stage(f"{name}: {len(mutations.MUTATIONS)} mutations are noticed"):
+        for what, (rows, mutation) in mutations.MUTATIONS.items():
+            with mutation(aws):
+                noticed = posture.check(aws)
+            verdict(f"{name}: noticed: {what}", None if set(noticed) == rows else f"noticed by {sorted(noticed)}, wanted {sorted(rows)}\n{noticed}")
+        verdict(f"{name}: all is well again", posture.check(aws))
+
+    with stage(f"{name}: destroy is refused"):
+        for what, refusal in {"db.aws_db_instance": "Cannot delete protected", "alb.aws_lb": "deletion protection"}.items():
+            code, output = terraform(["destroy", "-auto-approve", f"-target=module.platform.module.{what}.this"], environment, root)
+            verdict(f"{name}: {what} refuses to go", None if code == 1 and re.search(refusal, output, re.I) else f"exit code {code}\n{output}")
+        verdict(f"{name}: the database is there", None if aws.database["DBInstanceStatus"] == "available" else aws.database)
+
+
+def left_over(aws):
+    """What a destroy should have taken along."""
+    vpcs = [v["VpcId"] for v in aws("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]]
+    buckets = [b["Name"] for b in aws("s3").list_buckets()["Buckets"] if b["Name"] != aws.state_bucket]
+    return vpcs + buckets + list(aws.roles) + [d["DBInstanceIdentifier"] for d in aws("rds").describe_db_instances()["DBInstances"]]
+
+
+def missing(environment, scratch):
+    """What Terraform needs and this machine lacks, or None."""
+    if not shutil.which("terraform"):
+        return "terraform is not installed; install 1.11 or newer from https://developer.hashicorp.com/terraform/install"
+    probe = scratch / "probe"
+    shutil.copytree(TERRAFORM / "modules/registry", probe)
+    code, output = terraform(["init", "-backend=false"], environment, probe)
+    return code and f"the provider hashicorp/aws 5.100 is not to be had; let Terraform reach its registry, or name a folder that holds it in TF_PLUGIN_DIR\n{output[-600:]}"
+
+
+def main():
+    global stopping
+    cache = Path(sys.argv[1])
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, stop)
+    with tempfile.TemporaryDirectory(prefix="autorepost-infra-") as scratch:
+        scratch = Path(scratch)
+        environment = base_environment(plugin_settings(scratch, cache))
+        try:
+            if reason := missing(environment, scratch):
+                print(f"infra: skipped: {reason}")
+                return 1 if os.environ.get("CI") == "true" else 0
+            with zipfile.ZipFile(scratch / "rotation.zip", "w") as archive:
+                archive.writestr("bootstrap", "#!/bin/sh\n")
+            cert, key = certificate(scratch)
+            with ThreadPoolExecutor(3) as pool:
+                work = [pool.submit(deployed, name, environment, scratch, cert, key) for name in ENVIRONMENTS]
+                work.append(pool.submit(written_well, environment, scratch))
+                try:
+                    for done in work:
+                        done.result()
+                except BaseException:
+                    stopping = True
+                    for process in list(running):
+                        end(process)
+                    raise
+        except KeyboardInterrupt:
+            print("infra: stopped")
+            return 130
+        finally:
+            stopping = True
+            for process in list(running):
+                end(process)
+    print(f"infra: {len(passed)} passed, {len(failed)} failed  ({time.monotonic() - started:.0f} s)")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
