@@ -21,6 +21,8 @@ CIRCUMSTANCES = {
     "to machines": {"iam:PassedToService": "ec2.amazonaws.com"},
     "in cluster": {"ecs:cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/{name}"},
     "in another cluster": {"ecs:cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/other"},
+    "of the api": {"ecs:service": "arn:aws:ecs:us-east-1:123456789012:service/{name}/{name}-api"},
+    "of the worker": {"ecs:service": "arn:aws:ecs:us-east-1:123456789012:service/{name}/{name}-worker"},
     "by the function's code": {"lambda:SourceFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:{name}-rotation"},
 }
 
@@ -75,7 +77,8 @@ GRANTS = {
         (JOIN_NETWORK, "interface, group rotation, subnet private", NOT_THE_CODE),
     ],
     "api-codedeploy": [
-        ("ecs:CreateTaskSet ecs:DeleteTaskSet ecs:DescribeServices ecs:UpdateServicePrimaryTaskSet", "service api, taskset api"),
+        ("ecs:CreateTaskSet", "all", "of the api"),
+        ("ecs:DeleteTaskSet ecs:DescribeServices ecs:UpdateServicePrimaryTaskSet", "service api, taskset api"),
         ("elasticloadbalancing:ModifyListener", "listener 443"),
         ("cloudwatch:DescribeAlarms", "alarm api"),
         ("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeTargetGroups", "all"),
@@ -84,10 +87,11 @@ GRANTS = {
     "deploy": [
         ("ecr:GetAuthorizationToken", "all"),
         (f"{PULL} ecr:CompleteLayerUpload ecr:DescribeImages ecr:InitiateLayerUpload ecr:PutImage ecr:UploadLayerPart", "image"),
-        ("codedeploy:CreateDeployment codedeploy:GetDeployment codedeploy:StopDeployment", "deployment group api"),
+        ("codedeploy:CreateDeployment codedeploy:GetDeployment", "deployment group api"),
         ("codedeploy:GetApplicationRevision codedeploy:RegisterApplicationRevision", "application api"),
         ("codedeploy:GetDeploymentConfig", "strategy"),
-        ("ecs:DescribeTaskDefinition ecs:RegisterTaskDefinition", "all"),
+        ("ecs:RegisterTaskDefinition", "definition api, definition worker"),
+        ("ecs:DescribeTaskDefinition", "all"),
         ("ecs:DescribeServices ecs:UpdateService", "service api, service worker"),
         ("ecs:RunTask", "definition api, definition worker", "in cluster"),
         ("ecs:DescribeTasks", "task"),

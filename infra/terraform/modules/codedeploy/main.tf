@@ -5,6 +5,8 @@ data "aws_region" "current" {}
 locals {
   scope = "${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
   arn   = "arn:${data.aws_partition.current.partition}"
+
+  service = "${local.arn}:ecs:${local.scope}:service/${var.cluster_name}/${var.service_name}"
 }
 
 resource "aws_codedeploy_app" "this" {
@@ -88,12 +90,21 @@ data "aws_iam_policy_document" "trust" {
 
 data "aws_iam_policy_document" "this" {
   statement {
-    sid     = "MoveTasks"
-    actions = ["ecs:CreateTaskSet", "ecs:DeleteTaskSet", "ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"]
-    resources = [
-      "${local.arn}:ecs:${local.scope}:service/${var.cluster_name}/${var.service_name}",
-      "${local.arn}:ecs:${local.scope}:task-set/${var.cluster_name}/${var.service_name}/*",
-    ]
+    sid       = "StartTasks"
+    actions   = ["ecs:CreateTaskSet"]
+    resources = ["*"] # AWS has no resource for this action, only its conditions.
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:service"
+      values   = [local.service]
+    }
+  }
+
+  statement {
+    sid       = "MoveTasks"
+    actions   = ["ecs:DeleteTaskSet", "ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"]
+    resources = [local.service, "${replace(local.service, ":service/", ":task-set/")}/*"]
   }
 
   statement {

@@ -52,7 +52,7 @@ data "aws_iam_policy_document" "this" {
 
   statement {
     sid       = "Deploy"
-    actions   = ["codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:StopDeployment"]
+    actions   = ["codedeploy:CreateDeployment", "codedeploy:GetDeployment"]
     resources = [var.codedeploy.group]
   }
 
@@ -70,8 +70,14 @@ data "aws_iam_policy_document" "this" {
 
   statement {
     sid       = "RegisterTasks"
-    actions   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
-    resources = ["*"] # AWS has no resource for these actions that exists before the call.
+    actions   = ["ecs:RegisterTaskDefinition"]
+    resources = var.task_definition_arns
+  }
+
+  statement {
+    sid       = "ReadTasks"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"] # AWS has no resource for this action.
   }
 
   statement {

@@ -176,7 +176,7 @@ data "aws_iam_policy_document" "this" {
       }
 
       condition {
-        test     = "StringNotEquals"
+        test     = "ArnNotEquals"
         variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
         values   = [statement.value]
       }
