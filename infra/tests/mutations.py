@@ -82,7 +82,7 @@ def encrypt_the_bucket_with_no_key_of_ours(aws):
 @breaks("tls")
 def allow_old_tls_on_the_load_balancer(aws):
     arn, policy = aws.listeners[443]["ListenerArn"], aws.listeners[443]["SslPolicy"]
-    aws("elbv2").modify_listener(ListenerArn=arn, SslPolicy="ELBSecurityPolicy-TLS-1-0-2015-04")
+    aws("elbv2").modify_listener(ListenerArn=arn, SslPolicy="ELBSecurityPolicy-2016-08")
     yield
     aws("elbv2").modify_listener(ListenerArn=arn, SslPolicy=policy)
 

@@ -152,7 +152,7 @@ def resources(aws):
 
 @cache
 def every_action():
-    return [f"{service['prefix']}:{p['privilege']}" for service in iam_definition for p in service["privileges"]]
+    return [f"{service['prefix']}:{p['privilege']}".lower() for service in iam_definition for p in service["privileges"]]
 
 
 @row("IAM: least privilege. Bucket, own bundles, logs; every other action on every other resource refused")
@@ -162,8 +162,9 @@ def grants(aws):
     circumstances = {name: {k: v.format(name=aws.name) for k, v in context.items()} for name, context in CIRCUMSTANCES.items()}
     for role, table in GRANTS.items():
         policies = aws.identity_policies(f"{aws.name}-{role}")
-        patterns = {a for s in policies if s["Effect"] == "Allow" for a in as_list(s["Action"])}
-        allowed = {a.lower() for a in every_action() if any(matches(p, a, ignore_case=True) for p in patterns)}
+        patterns = {a.lower() for s in policies if s["Effect"] == "Allow" for a in as_list(s["Action"])}
+        wild = {p for p in patterns if "*" in p or "?" in p}
+        allowed = (patterns - wild) | {a for a in every_action() if any(matches(p, a) for p in wild)}
         listed = {a.lower() for actions, *_ in table for a in actions.split()}
         same(f"actions of {role} beyond the table", allowed - listed, set())
         same(f"actions of {role} missing", listed - allowed, set())
@@ -175,7 +176,10 @@ def grants(aws):
                 want |= {(action, n, c) for n in reach for c in (when[0].split(", ") if when else circumstances)}
         for action in {a for actions, *_ in table for a in actions.split()}:
             relevant = [s for s in policies if any(matches(a, action, ignore_case=True) for a in as_list(s["Action"]))]
-            have |= {(action, n, c) for n, arn in pool.items() for c, context in circumstances.items() if decide(relevant, action, arn, context) == "Allow"}
+            if any(s.get("Condition") for s in relevant):
+                have |= {(action, n, c) for n, arn in pool.items() for c, context in circumstances.items() if decide(relevant, action, arn, context) == "Allow"}
+            else:
+                have |= {(action, n, c) for n, arn in pool.items() if decide(relevant, action, arn) == "Allow" for c in circumstances}
         same(f"what {role} may do beyond the table", have - want, set())
         same(f"what {role} may not do but should", want - have, set())
 

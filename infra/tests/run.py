@@ -177,21 +177,24 @@ def written_well(environment, scratch):
         verdict("checkov", "\n".join(bad + silent))
         say(f"  checkov: {found['summary']['passed']} passed, {len(bad)} failed, {found['summary']['skipped']} skipped with a reason")
 
-    with stage("validate and test each module"):
+    with stage("validate"):
         copy = scratch / "modules"
         shutil.copytree(TERRAFORM, copy, symlinks=True)
-        for folder in [*(copy / "modules" / m for m in MODULES), copy / "bootstrap", *(copy / "environments" / e for e in ENVIRONMENTS)]:
-            code, output = terraform(["init", "-backend=false"], environment, folder)
-            if not code:
-                code, output = terraform(["validate"], environment, folder)
-            verdict(f"validate {folder.name}", output if code else None)
-            if (folder / "tests").is_dir():
-                code, output = terraform(["test"], environment, folder)
-                runs = re.findall(r'run "(\w+)"\.\.\. (pass|fail|skip)', output)
-                for name, result in runs:
-                    verdict(f"{folder.name}: {name}", output if result != "pass" else None)
-                if not runs or (code and all(result == "pass" for _, result in runs)):
-                    verdict(f"test {folder.name}", output)
+        # An environment's validation is that of every module in it.
+        for folder in [copy / "bootstrap", *(copy / "environments" / e for e in ENVIRONMENTS)]:
+            expect(f"init {folder.name}", ["init", "-backend=false"], environment, folder)
+            expect(f"validate {folder.name}", ["validate"], environment, folder)
+
+    with stage("test each module"):
+        for folder in sorted((copy / "modules").glob("*/tests")):
+            module = folder.parent
+            expect(f"init {module.name}", ["init", "-backend=false"], environment, module)
+            code, output = terraform(["test"], environment, module)
+            runs = re.findall(r'run "(\w+)"\.\.\. (pass|fail|skip)', output)
+            for name, result in runs:
+                verdict(f"{module.name}: {name}", None if result == "pass" else output)
+            if not runs or (code and all(result == "pass" for _, result in runs)):
+                verdict(f"test {module.name}", output)
 
 
 # ---- With the stand-in
@@ -212,17 +215,31 @@ def certificate(scratch):
     return scratch / "certificate.pem", scratch / "key.pem"
 
 
-def stand_in(folder, cert, key):
-    """Starts a stand-in; it chooses its own ports and says which once it listens."""
-    log = (folder / "stand-in.log").open("w")
-    process = spawn([sys.executable, Path(__file__).with_name("stand_in.py"), cert, key], stdout=subprocess.PIPE, stderr=log, text=True)
-    timer = threading.Timer(60, end, [process])
-    timer.start()
+@contextmanager
+def stand_in(name, base, scratch, files):
+    """A stand-in of its own: what Terraform needs to reach it, and what stands in it. It chooses its ports and says which once it listens."""
+    folder = scratch / name
+    shutil.copytree(TERRAFORM, folder / "terraform", symlinks=True)
+    log = folder / "stand-in.log"
+    with log.open("w") as errors:
+        process = spawn([sys.executable, Path(__file__).with_name("stand_in.py"), *files], stdout=subprocess.PIPE, stderr=errors, text=True)
+    late = threading.Timer(60, end, [process])
+    late.start()
     line = process.stdout.readline()
-    timer.cancel()
+    late.cancel()
     if not line:
-        raise Stop(f"the stand-in does not start:\n{(folder / 'stand-in.log').read_text()[-2000:]}")
-    return process, *line.split()
+        raise Stop(f"the stand-in does not start:\n{log.read_text()[-2000:]}")
+    url, plain_url = line.split()
+    environment = {
+        **base, "AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(files[0]), "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": posture.Account.REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "2",
+    }
+    try:
+        yield folder / "terraform", environment, posture.Account("production" if name == "production" else "staging", url, plain_url, str(files[0]))
+    finally:
+        end(process)
+        gaps = [line for line in log.read_text().splitlines() if "the stand-in cannot do" in line or " 500 -" in line]
+        verdict(f"{name}: the stand-in knew every call", "\n".join(gaps))
 
 
 def values(environment, archive):
@@ -266,21 +283,21 @@ def refused(what, table, good, environment, folder):
             verdict(f"{what}: a wrong {variable} is refused", None if code == 1 and sentence in said else f"exit code {code}, wanted the sentence: {sentence}\n{output}")
 
 
-def wrong_values(environment, folder, archive):
+def wrong_values(base, scratch, files):
     """Plans with wrong values, without a backend: nothing is there yet, nothing may come of it."""
-    copy = folder / "wrong"
-    shutil.copytree(TERRAFORM, copy, symlinks=True)
-    root, platform, good = copy / "environments/staging", copy / "modules/platform", values("staging", archive)
-    (root / "backend.tf").unlink()
-    for place in (root, platform):
-        expect(f"init {place.name} to refuse", ["init"], environment, place)
-    refused("staging", REFUSED, good, environment, root)
-    (root / "good.tfvars.json").write_text(json.dumps(good))
-    code, output = terraform(["plan", "-var-file=good.tfvars.json", "-var=account_id=999999999999"], environment, root)
-    verdict("staging: another account is refused", None if code == 1 and "AWS account ID not allowed" in output else output)
-    asked = {k: v for k, v in good.items() if k != "account_id"}
-    refused("platform", REFUSED_IN_PRODUCTION, asked, environment, platform)
-    refused("platform", REFUSED_ANYWHERE, asked, environment, platform)
+    with stage("wrong values are refused"), stand_in("refused", base, scratch, files) as (folder, environment, aws):
+        root, platform, good = folder / "environments/staging", folder / "modules/platform", values("staging", scratch / "rotation.zip")
+        (root / "backend.tf").unlink()
+        for place in (root, platform):
+            expect(f"refused: init {place.name}", ["init"], environment, place)
+        refused("staging", REFUSED, good, environment, root)
+        (root / "good.tfvars.json").write_text(json.dumps(good))
+        code, output = terraform(["plan", "-var-file=good.tfvars.json", "-var=account_id=999999999999"], environment, root)
+        verdict("staging: another account is refused", None if code == 1 and "AWS account ID not allowed" in output else output)
+        asked = {k: v for k, v in good.items() if k != "account_id"}
+        refused("platform", REFUSED_IN_PRODUCTION, asked, environment, platform)
+        refused("platform", REFUSED_ANYWHERE, asked, environment, platform)
+        verdict("refused: nothing was made", left_over(aws))
 
 
 def held(aws, name):
@@ -332,6 +349,7 @@ def policies(aws):
 EXCUSED = [
     ("RESOURCE_STAR", "key ", "", 'in a key policy "*" is the key itself'),
     ("UNKNOWN_CONDITION_FOR_ACTION", "role ", "lambda:SourceFunctionArn", "Lambda sends it with every call of a function's code"),
+    ("UNKNOWN_CONDITION_FOR_ACTION", "bucket ", "s3:TlsVersion", "among all actions there are two that come without it"),
     ("MISMATCHED_TYPE", "bucket ", "s3:TlsVersion", "1.2 is a number, which parliament takes for none"),
     ("MISMATCHED_TYPE", "key ", "ArnLike", "the encryption context of CloudWatch Logs is an ARN"),
     ("RESOURCE_MISMATCH", "role ", "listener/net/", "a listener of an application load balancer is none of a network load balancer"),
@@ -348,26 +366,9 @@ def lint(aws):
         verdict(f"{aws.environment}: parliament, {what}", "\n".join(findings))
 
 
-def deployed(name, base, scratch, cert, key):
-    folder = scratch / name
-    shutil.copytree(TERRAFORM, folder / "terraform", symlinks=True)
-    bootstrap, root = folder / "terraform/bootstrap", folder / "terraform/environments" / name
-    process, url, plain_url = stand_in(folder, cert, key)
-    try:
-        environment = {
-            **base, "AWS_ENDPOINT_URL": url, "AWS_CA_BUNDLE": str(cert), "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": posture.Account.REGION, "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "2",
-        }
-        archive, aws = scratch / "rotation.zip", posture.Account(name, url, plain_url, str(cert))
-        if name == "staging":
-            with stage("wrong values are refused"):
-                wrong_values(environment, folder, archive)
-                verdict("nothing was made", left_over(aws))
-        in_stages(name, aws, environment, bootstrap, root, archive)
-    finally:
-        gaps = [line for line in (folder / "stand-in.log").read_text().splitlines() if "the stand-in cannot do" in line or " 500 -" in line]
-        verdict(f"{name}: the stand-in knew every call", "\n".join(gaps))
-        end(process)
+def deployed(name, base, scratch, files):
+    with stand_in(name, base, scratch, files) as (folder, environment, aws):
+        in_stages(name, aws, environment, folder / "bootstrap", folder / "environments" / name, scratch / "rotation.zip")
 
 
 def in_stages(name, aws, environment, bootstrap, root, archive):
@@ -455,10 +456,11 @@ def main():
                 return 1 if os.environ.get("CI") == "true" else 0
             with zipfile.ZipFile(scratch / "rotation.zip", "w") as archive:
                 archive.writestr("bootstrap", "#!/bin/sh\n")
-            cert, key = certificate(scratch)
-            with ThreadPoolExecutor(3) as pool:
-                work = [pool.submit(guarded, name, deployed, name, environment, scratch, cert, key) for name in ENVIRONMENTS]
+            files = certificate(scratch)
+            with ThreadPoolExecutor(4) as pool:
+                work = [pool.submit(guarded, name, deployed, name, environment, scratch, files) for name in ENVIRONMENTS]
                 work.append(pool.submit(guarded, "modules", written_well, environment, scratch))
+                work.append(pool.submit(guarded, "refused", wrong_values, environment, scratch, files))
                 try:
                     for done in work:
                         done.result()

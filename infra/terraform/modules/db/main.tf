@@ -3,7 +3,6 @@ data "aws_region" "current" {}
 data "aws_partition" "current" {}
 
 locals {
-  major    = split(".", var.engine_version)[0]
   app_user = "autorepost"
   scope    = "${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
 }
@@ -14,8 +13,8 @@ resource "aws_db_subnet_group" "this" {
 }
 
 resource "aws_db_parameter_group" "this" {
-  name_prefix = "${var.name}-pg${local.major}-"
-  family      = "postgres${local.major}"
+  name_prefix = "${var.name}-pg${var.engine_version}-"
+  family      = "postgres${var.engine_version}"
   description = "TLS only; statements slower than half a second and all schema changes are logged"
 
   dynamic "parameter" {

@@ -9,13 +9,13 @@ variable "name" {
 }
 
 variable "engine_version" {
-  description = "PostgreSQL version, major and minor."
+  description = "Major version of PostgreSQL; RDS chooses the minor one and renews it."
   type        = string
-  default     = "16.8"
+  default     = "16"
 
   validation {
-    condition     = can(regex("^(15|16|17)\\.[0-9]+$", var.engine_version))
-    error_message = "engine_version must be 15, 16 or 17 with its minor version, such as \"16.8\": the program is tested on PostgreSQL 15 and newer."
+    condition     = contains(["15", "16", "17"], var.engine_version)
+    error_message = "engine_version must be 15, 16 or 17, without minor version: Terraform would try to undo each minor upgrade that RDS makes."
   }
 }
 

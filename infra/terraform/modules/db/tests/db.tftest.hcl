@@ -77,7 +77,7 @@ run "wrong_values_are_refused" {
 
   variables {
     name                  = "1test"
-    engine_version        = "14.2"
+    engine_version        = "16.8"
     instance_class        = "t4g.medium"
     storage_gb            = 5
     subnet_ids            = ["subnet-1"]

@@ -57,11 +57,20 @@ run "wrong_values_are_refused" {
 
   variables {
     zone_name     = "https://example.com"
-    domain_name   = ""
     load_balancer = { dns_name = "", zone_id = "" }
   }
 
-  expect_failures = [var.zone_name, var.domain_name, var.load_balancer]
+  expect_failures = [var.zone_name, var.load_balancer]
+}
+
+run "a_missing_domain_is_refused" {
+  command = plan
+
+  variables {
+    domain_name = ""
+  }
+
+  expect_failures = [var.domain_name]
 }
 
 run "a_name_that_only_looks_like_the_zones_is_refused" {
