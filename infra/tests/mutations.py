@@ -40,6 +40,13 @@ def stop_the_backups(aws):
     aws("rds").modify_db_instance(DBInstanceIdentifier=aws.name, BackupRetentionPeriod=days, ApplyImmediately=True)
 
 
+@breaks("protection")
+def let_the_database_be_deleted(aws):
+    aws("rds").modify_db_instance(DBInstanceIdentifier=aws.name, DeletionProtection=False, ApplyImmediately=True)
+    yield
+    aws("rds").modify_db_instance(DBInstanceIdentifier=aws.name, DeletionProtection=True, ApplyImmediately=True)
+
+
 @breaks("database")
 def let_the_database_speak_without_tls(aws):
     name = aws.database["DBParameterGroups"][0]["DBParameterGroupName"]

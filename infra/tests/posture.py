@@ -275,7 +275,7 @@ def database(aws):
     want = {
         "Engine": "postgres", "MultiAZ": True, "StorageEncrypted": True, "KmsKeyId": aws.data_key, "PubliclyAccessible": False,
         "IAMDatabaseAuthenticationEnabled": True, "BackupRetentionPeriod": 35 if aws.production else 7, "CopyTagsToSnapshot": True,
-        "DeletionProtection": aws.production, "PerformanceInsightsEnabled": True, "AutoMinorVersionUpgrade": True,
+        "PerformanceInsightsEnabled": True, "AutoMinorVersionUpgrade": True,
     }
     same("instance", {k: db.get(k) for k in want}, want)
     same("its group", [aws.groups[g["VpcSecurityGroupId"]] for g in db["VpcSecurityGroups"]], ["db"])
@@ -541,6 +541,13 @@ def state(aws):
     text = stored["Body"].read().decode()
     value = json.loads(aws("secretsmanager").get_secret_value(SecretId=aws.bundles["encryption-key"])["SecretString"])["TOKEN_ENCRYPTION_KEY"]
     assert value not in text and base64.b64decode(value).decode() not in text, "TOKEN_ENCRYPTION_KEY is in the state"
+
+
+@row("Protection: in production neither database nor load balancer can be deleted")
+def protection(aws):
+    attributes = aws("elbv2").describe_load_balancer_attributes(LoadBalancerArn=aws.load_balancer["LoadBalancerArn"])["Attributes"]
+    balancer = {a["Key"]: a["Value"] for a in attributes}["deletion_protection.enabled"]
+    same("database and load balancer", (aws.database["DeletionProtection"], balancer), (aws.production, str(aws.production).lower()))
 
 
 @row("Tags: project, environment and maker on what costs money")

@@ -409,17 +409,18 @@ def in_stages(name, aws, environment, bootstrap, root, archive):
         verdict(f"{name}: all is well again", posture.check(aws))
 
     with stage(f"{name}: destroy is refused"):
-        for what, refusal in {"db.aws_db_instance": "Cannot delete protected", "alb.aws_lb": "deletion protection"}.items():
-            code, output = terraform(["destroy", "-auto-approve", f"-target=module.platform.module.{what}.this"], environment, root)
-            verdict(f"{name}: {what} refuses to go", None if code == 1 and re.search(refusal, output, re.I) else f"exit code {code}\n{output}")
-        verdict(f"{name}: the database is there", None if aws.database["DBInstanceStatus"] == "available" else aws.database)
+        code, output = terraform(["destroy", "-auto-approve", "-target=module.platform.module.db.aws_db_instance.this"], environment, root)
+        verdict(f"{name}: the database refuses to go", None if code == 1 and "Cannot delete protected" in output else f"exit code {code}\n{output}")
+        verdict(f"{name}: it is still there", None if aws.database["DBInstanceStatus"] == "available" else str(aws.database))
 
 
 def left_over(aws):
     """What a destroy should have taken along."""
     vpcs = [v["VpcId"] for v in aws("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]]
     buckets = [b["Name"] for b in aws("s3").list_buckets()["Buckets"] if b["Name"] != aws.state_bucket]
-    return vpcs + buckets + list(aws.roles) + [d["DBInstanceIdentifier"] for d in aws("rds").describe_db_instances()["DBInstances"]]
+    databases = [d["DBInstanceIdentifier"] for d in aws("rds").describe_db_instances()["DBInstances"]]
+    groups = [g["logGroupName"] for g in aws.all("logs", "describe_log_groups", "logGroups")]
+    return vpcs + buckets + databases + groups + list(aws.roles) + list(aws.bundles) + aws("ecs").list_clusters()["clusterArns"]
 
 
 def guarded(what, function, *arguments):

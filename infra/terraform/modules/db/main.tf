@@ -17,13 +17,19 @@ resource "aws_db_parameter_group" "this" {
   family      = "postgres${var.engine_version}"
   description = "TLS only; statements slower than half a second and all schema changes are logged"
 
-  dynamic "parameter" {
-    for_each = { "rds.force_ssl" = "1", log_min_duration_statement = "500", log_statement = "ddl" }
+  parameter {
+    name  = "rds.force_ssl"
+    value = "1"
+  }
 
-    content {
-      name  = parameter.key
-      value = parameter.value
-    }
+  parameter {
+    name  = "log_min_duration_statement"
+    value = "500"
+  }
+
+  parameter {
+    name  = "log_statement"
+    value = "ddl"
   }
 
   lifecycle {
