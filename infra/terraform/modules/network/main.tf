@@ -23,6 +23,13 @@ resource "aws_vpc" "this" {
   enable_dns_support   = true
 
   tags = { Name = var.name }
+
+  lifecycle {
+    precondition {
+      condition     = alltrue([for az in var.azs : startswith(az, data.aws_region.current.name)])
+      error_message = "azs (${join(", ", var.azs)}) must lie in the region of the provider, ${data.aws_region.current.name}."
+    }
+  }
 }
 
 # A resource that forgets its security group gets this one: nothing in, nothing out.

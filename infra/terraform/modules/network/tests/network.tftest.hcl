@@ -114,3 +114,13 @@ run "a_range_that_is_none_is_refused" {
 
   expect_failures = [var.cidr_block]
 }
+
+run "zones_of_another_region_are_refused" {
+  command = plan
+
+  variables {
+    azs = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+  }
+
+  expect_failures = [aws_vpc.this]
+}
