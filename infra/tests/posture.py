@@ -7,6 +7,7 @@ import json
 from functools import cache, cached_property
 
 import boto3
+from botocore.config import Config
 
 from policy import decide, statements
 
@@ -42,7 +43,7 @@ class Account:
         return self.client(service, self.url)
 
     def client(self, service, url):
-        return self.session.client(service, endpoint_url=url, verify=self.certificate)
+        return self.session.client(service, endpoint_url=url, verify=self.certificate, config=Config(retries={"total_max_attempts": 1}))
 
     def all(self, service, operation, key, **parameters):
         pages = self(service).get_paginator(operation).paginate(**parameters)
@@ -217,7 +218,10 @@ def public(aws):
     for bucket in (aws.bucket("media"), aws.bucket("logs"), aws.state_bucket):
         block = aws("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
         assert len(block) == 4 and all(block.values()), f"{bucket} may be made public: {block}"
-        same(f"who {bucket} lets in", bucket_allows(aws, bucket), {"logs": {"logdelivery.elasticloadbalancing.amazonaws.com", "logging.s3.amazonaws.com"}}.get(bucket.split("-")[2], set()))
+        same(f"who {bucket} lets in", bucket_allows(aws, bucket), LOG_WRITERS if bucket == aws.bucket("logs") else set())
+
+
+LOG_WRITERS = {"logdelivery.elasticloadbalancing.amazonaws.com", "logging.s3.amazonaws.com"}
 
 
 def bucket_allows(aws, bucket):

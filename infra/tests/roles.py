@@ -197,7 +197,8 @@ def trust(aws):
             same(f"{caller} takes on {role}", assume(policy, f"{caller}.amazonaws.com", context), caller == service)
         # Lambda assumes a role only for a function that was given it by someone who may pass it.
         if service != "lambda":
-            same(f"another account takes on {role}", assume(policy, f"{service}.amazonaws.com", {"aws:SourceAccount": "999999999999", "aws:SourceArn": "arn:aws:ecs:us-east-1:999999999999:task/x"}), False)
+            stranger = {"aws:SourceAccount": "999999999999", "aws:SourceArn": "arn:aws:ecs:us-east-1:999999999999:task/x"}
+            same(f"another account takes on {role}", assume(policy, f"{service}.amazonaws.com", stranger), False)
         same(f"a person takes on {role}", assume(policy, f"arn:aws:iam::{aws.ID}:root", {}), False)
 
     policy = statements(aws.roles["deploy"]["AssumeRolePolicyDocument"])

@@ -33,6 +33,7 @@ INFRA = Path(__file__).resolve().parent.parent
 TERRAFORM = INFRA / "terraform"
 MODULES = sorted(path.name for path in (TERRAFORM / "modules").iterdir())
 ENVIRONMENTS = ["staging", "production"]
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PLUGINS = "registry.terraform.io/hashicorp/aws"
 
 started = time.monotonic()
@@ -52,6 +53,8 @@ def say(text):
 
 def verdict(name, problem=None):
     """Counts one test. `problem` is what is wrong, at length."""
+    if stopping:
+        raise Stop("stopping")
     (failed if problem else passed).append(name)
     if problem:
         tail = "\n".join(f"    {line}" for line in str(problem).rstrip().splitlines()[-40:])
@@ -80,17 +83,16 @@ def spawn(command, **how):
 
 
 def end(process):
-    """Asks the group to end, and makes it end when it does not. Terraform gives its locks back when it is asked."""
-    for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(process.pid, sign)
-            process.wait(patience)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+    """Ends the whole group, Terraform's providers with it. What they leave unfinished is in a folder that goes too."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
     running.discard(process)
 
 
-def run(command, environment, folder, seconds=240):
+def run(command, environment, folder, seconds=300):
     """Exit code and everything that was printed. Ends what takes too long."""
     process = spawn(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -103,6 +105,8 @@ def run(command, environment, folder, seconds=240):
 
 
 def stop(*_):
+    for sign in STOPS:  # a second one must not disturb the clearing up
+        signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -129,11 +133,13 @@ def plugin_settings(scratch, cache):
 
 
 def base_environment(settings):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_"))}
-    return {**kept, "TF_CLI_CONFIG_FILE": str(settings), "TF_INPUT": "0", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    """Nothing of the user's own AWS account: not for Terraform, and not for this process either."""
+    for name in [n for n in os.environ if n.startswith(("AWS_", "TF_"))]:
+        del os.environ[name]
+    return {**os.environ, "TF_CLI_CONFIG_FILE": str(settings), "TF_INPUT": "0", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
 
 
-def terraform(command, environment, folder, seconds=240):
+def terraform(command, environment, folder, seconds=300):
     return run(["terraform", command[0], "-no-color", *command[1:]], environment, folder, seconds)
 
 
@@ -238,8 +244,8 @@ def stand_in(name, base, scratch, files):
         yield folder / "terraform", environment, posture.Account("production" if name == "production" else "staging", url, plain_url, str(files[0]))
     finally:
         end(process)
-        gaps = [line for line in log.read_text().splitlines() if "the stand-in cannot do" in line or " 500 -" in line]
-        verdict(f"{name}: the stand-in knew every call", "\n".join(gaps))
+    gaps = [line for line in log.read_text().splitlines() if "the stand-in cannot do" in line or " 500 -" in line]
+    verdict(f"{name}: the stand-in knew every call", "\n".join(gaps))
 
 
 def values(environment, archive):
@@ -261,17 +267,23 @@ REFUSED = {
     "rotation_archive": ("none.zip", "archive must be an existing .zip file"),
     "github_repository": ("owner/*", 'repository must be one repository as owner/name, without "*"'),
 }
-FRAIL = {"cpu": 512, "memory": 1024, "tasks": {"min": 1, "max": 1}}
+TINY = {"cpu": 512, "memory": 1024, "tasks": {"min": 1, "max": 1}}
+FRAIL = {"db": "db.t4g.medium", "redis": "cache.t4g.small", "nat_per_az": False, "api": TINY, "worker": TINY}
+COMMON = {"cidr_block": ("10.20.0.0/16", None), "log_retention_days": (365, None), "backup_retention_days": (7, None), "sizes": (FRAIL, None)}
 REFUSED_IN_PRODUCTION = {
+    **COMMON,
     "environment": ("production", None),
-    "cidr_block": ("10.20.0.0/16", None),
-    "log_retention_days": (365, None),
     "zones": (["us-east-1a", "us-east-1b", "us-east-1c"], "zones must be the letters of three zones"),
     "backup_retention_days": (7, "backup_retention_days must be at least 30 in production"),
     "deletion_protection": (False, "deletion_protection must be true in production"),
-    "sizes": ({"db": "db.t4g.medium", "redis": "cache.t4g.small", "nat_per_az": False, "api": FRAIL, "worker": FRAIL}, "sizes needs nat_per_az and at least two tasks of each service in production"),
+    "sizes": (FRAIL, "sizes needs nat_per_az and at least two tasks of each service in production"),
 }
-REFUSED_ANYWHERE = {**REFUSED_IN_PRODUCTION, "environment": ("test", "environment must be staging or production"), "backup_retention_days": (7, None), "deletion_protection": (True, None), "sizes": (REFUSED_IN_PRODUCTION["sizes"][0], None), "zones": (["a", "b", "c"], None)}
+REFUSED_ANYWHERE = {
+    **COMMON,
+    "environment": ("test", "environment must be staging or production"),
+    "zones": (["a", "b", "c"], None),
+    "deletion_protection": (True, None),
+}
 
 
 def refused(what, table, good, environment, folder):
@@ -280,7 +292,8 @@ def refused(what, table, good, environment, folder):
     said = re.sub(r"[\s│]+", " ", output)
     for variable, (_, sentence) in table.items():
         if sentence:
-            verdict(f"{what}: a wrong {variable} is refused", None if code == 1 and sentence in said else f"exit code {code}, wanted the sentence: {sentence}\n{output}")
+            unheard = code != 1 or sentence not in said
+            verdict(f"{what}: a wrong {variable} is refused", unheard and f"exit code {code}, wanted the sentence: {sentence}\n{output}")
 
 
 def wrong_values(base, scratch, files):
@@ -313,7 +326,7 @@ def held(aws, name):
 def apply_twice_at_once(aws, name, environment, folder):
     """The apply; while it holds the locks, another that must be turned away."""
     with ThreadPoolExecutor(1) as second:
-        first = second.submit(terraform, ["apply", "-auto-approve"], environment, folder, 300)
+        first = second.submit(terraform, ["apply", "-auto-approve"], environment, folder)
         until = time.monotonic() + 120
         while not held(aws, name) and not first.done() and time.monotonic() < until:
             time.sleep(0.2)
@@ -420,17 +433,17 @@ def left_over(aws):
     buckets = [b["Name"] for b in aws("s3").list_buckets()["Buckets"] if b["Name"] != aws.state_bucket]
     databases = [d["DBInstanceIdentifier"] for d in aws("rds").describe_db_instances()["DBInstances"]]
     groups = [g["logGroupName"] for g in aws.all("logs", "describe_log_groups", "logGroups")]
-    return vpcs + buckets + databases + groups + list(aws.roles) + list(aws.bundles) + aws("ecs").list_clusters()["clusterArns"]
+    secrets = [s["Name"] for s in aws.all("secretsmanager", "list_secrets", "SecretList")]
+    return vpcs + buckets + databases + groups + secrets + list(aws.roles)
 
 
 def guarded(what, function, *arguments):
     """A stage that cannot go on is one failed test, and the others go on."""
     try:
         function(*arguments)
-    except Stop as reason:
-        verdict(f"{what}: the stages after", f"were not reached: {reason}")
-    except Exception:
-        verdict(f"{what}: the stages after", f"were not reached:\n{traceback.format_exc()}")
+    except Exception as error:
+        if not stopping:
+            verdict(f"{what}: the stages after", f"were not reached: {error if isinstance(error, Stop) else traceback.format_exc()}")
 
 
 def missing(environment, scratch):
@@ -445,38 +458,34 @@ def missing(environment, scratch):
 
 def main():
     global stopping
-    cache = Path(sys.argv[1])
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for sign in STOPS:
         signal.signal(sign, stop)
-    with tempfile.TemporaryDirectory(prefix="autorepost-infra-") as scratch:
-        scratch = Path(scratch)
-        environment = base_environment(plugin_settings(scratch, cache))
+    with tempfile.TemporaryDirectory(prefix="autorepost-infra-") as scratch, ThreadPoolExecutor(4) as pool:
         try:
-            if reason := missing(environment, scratch):
-                print(f"infra: skipped: {reason}")
-                return 1 if os.environ.get("CI") == "true" else 0
-            with zipfile.ZipFile(scratch / "rotation.zip", "w") as archive:
-                archive.writestr("bootstrap", "#!/bin/sh\n")
-            files = certificate(scratch)
-            with ThreadPoolExecutor(4) as pool:
-                work = [pool.submit(guarded, name, deployed, name, environment, scratch, files) for name in ENVIRONMENTS]
-                work.append(pool.submit(guarded, "modules", written_well, environment, scratch))
-                work.append(pool.submit(guarded, "refused", wrong_values, environment, scratch, files))
-                try:
-                    for done in work:
-                        done.result()
-                except BaseException:
-                    stopping = True
-                    for process in list(running):
-                        end(process)
-                    raise
+            return tests(pool, Path(scratch), Path(sys.argv[1]))
         except KeyboardInterrupt:
             print("infra: stopped")
             return 130
         finally:
-            stopping = True
+            with lock:
+                stopping = True
             for process in list(running):
                 end(process)
+
+
+def tests(pool, scratch, cache):
+    environment = base_environment(plugin_settings(scratch, cache))
+    if reason := missing(environment, scratch):
+        print(f"infra: skipped: {reason}")
+        return 1 if os.environ.get("CI") == "true" else 0
+    with zipfile.ZipFile(scratch / "rotation.zip", "w") as archive:
+        archive.writestr("bootstrap", "#!/bin/sh\n")
+    files = certificate(scratch)
+    work = [pool.submit(guarded, name, deployed, name, environment, scratch, files) for name in ENVIRONMENTS]
+    work.append(pool.submit(guarded, "modules", written_well, environment, scratch))
+    work.append(pool.submit(guarded, "refused", wrong_values, environment, scratch, files))
+    for done in work:
+        done.result()
     print(f"infra: {len(passed)} passed, {len(failed)} failed  ({time.monotonic() - started:.0f} s)")
     return 1 if failed else 0
 
