@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import mutations
 import posture
 import roles  # noqa: F401  adds its rows to the posture's
+from policy import decide
+from policy_cases import CASES
 
 INFRA = Path(__file__).resolve().parent.parent
 TERRAFORM = INFRA / "terraform"
@@ -159,6 +161,11 @@ def written_well(environment, scratch):
     with stage("fmt"):
         code, output = terraform(["fmt", "-check", "-recursive", "-diff"], environment, TERRAFORM)
         verdict("terraform fmt", output if code else None)
+
+    with stage("policy decisions"):
+        for name, (*asked, answer) in CASES.items():
+            have = decide(*asked)
+            verdict(f"policy: {name}", None if have == answer else f"{have}, wanted {answer}")
 
     with stage("documents"):
         for name in MODULES:
