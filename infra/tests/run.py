@@ -493,7 +493,8 @@ def tests(pool, scratch, cache):
     work.append(pool.submit(guarded, "refused", wrong_values, environment, scratch, files))
     for done in work:
         done.result()
-    print(f"infra: {len(passed)} passed, {len(failed)} failed  ({time.monotonic() - started:.0f} s)")
+    say(f"{'all':44}{time.monotonic() - started:6.1f} s")
+    say(f"infra: {len(passed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
