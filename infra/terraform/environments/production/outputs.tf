@@ -1,0 +1,4 @@
+output "platform" {
+  description = "What deployments and operators need to know."
+  value       = module.platform
+}

@@ -1,0 +1,8 @@
+# Bucket, key and lock table come from the bootstrap: terraform init -backend-config=../../backend.hcl
+terraform {
+  backend "s3" {
+    key          = "staging/terraform.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
