@@ -123,7 +123,7 @@ def plugin_settings(scratch, cache):
             return Path(path)
     data = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share"))
     usual = [os.environ.get("TF_PLUGIN_DIR"), Path.home() / ".terraform.d/plugins", data / "terraform/plugins"]
-    usual += ["/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/tf-plugins"]
+    usual += ["/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", *sorted(Path("/opt").glob("*"))]
     mirror = next((path for path in usual if path and (Path(path) / PLUGINS).is_dir()), None)
     if mirror:
         text = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
