@@ -17,6 +17,8 @@ pub enum Sabotage {
     FindIsBlind,
     /// A Reel of the same caption is taken for ours, whatever the container says.
     CaptionIsProof,
+    /// The HTTP client takes long to connect and keeps no deadline: a process that sleeps in it commits when it wakes.
+    NoDeadline,
     /// A worker decides about absence by its own clock, however far it is off.
     NoClockGuard,
     /// Writes under a lost lease are accepted.
@@ -42,7 +44,7 @@ pub enum Sabotage {
 }
 
 /// Every fault, and a word of the verdict that it must lead to.
-pub const ALL: [(Sabotage, &str); 18] = [
+pub const ALL: [(Sabotage, &str); 19] = [
     (Sabotage::IntentAfterCommit, "without a stored intent"),
     (Sabotage::DoubtIsRetried, "intents"),
     (Sabotage::DoubtIsFailure, "ended as failed"),
@@ -50,6 +52,7 @@ pub const ALL: [(Sabotage, &str); 18] = [
     (Sabotage::NoSettleWindow, "twice"),
     (Sabotage::FindIsBlind, "show"),
     (Sabotage::CaptionIsProof, "shown"),
+    (Sabotage::NoDeadline, "inten"),
     (Sabotage::NoClockGuard, "show"),
     (Sabotage::NoFence, "under a lost lease"),
     (Sabotage::NoVersion, "under a lost lease"),

@@ -397,11 +397,12 @@ impl Site {
     async fn send(&self, publication: &Publication<'_>, ticket: &Ticket, began: DateTime<Utc>) -> Commit {
         let lost = || Commit::Doubt(self.lost("commit"));
         // A name is looked up, a connection made, its encryption agreed on.
-        for _ in 0..4 {
+        let patient = self.hub.is(Sabotage::NoDeadline);
+        for _ in 0..if patient { 60 } else { 4 } {
             tick().await;
         }
         self.land();
-        if self.hub.now() > after(began, DEADLINE) {
+        if self.hub.now() > after(began, DEADLINE) && !patient {
             return lost();
         }
         let flaw = self.take(Op::Commit);
