@@ -36,6 +36,7 @@ pub async fn connect(ports: &Ports, platform: Platform, method: AuthMethod, acco
         status: ConnectionStatus::Active,
         status_detail: None,
         paused: false,
+        resumed_at: None,
         created_at: now,
         renewed_at: now,
         version: 0,

@@ -192,6 +192,7 @@ pub(crate) fn connection(tenant: TenantId, platform: Platform, account: &str) ->
         status: ConnectionStatus::Active,
         status_detail: None,
         paused: false,
+        resumed_at: None,
         created_at: start(),
         renewed_at: start(),
         version: 0,

@@ -62,6 +62,9 @@ pub struct Connection {
     pub status_detail: Option<String>,
     /// Held by its owner: nothing is read from it or published to it.
     pub paused: bool,
+    /// When a person last let it go on: what was published before is no reason to stop it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<DateTime<Utc>>,
     /// When it was first connected.
     pub created_at: DateTime<Utc>,
     /// When its credential was last renewed.

@@ -96,6 +96,7 @@ impl<'a> Operator<'a> {
             status: ConnectionStatus::Active,
             status_detail: None,
             paused: false,
+            resumed_at: None,
             created_at: now,
             renewed_at: now,
             version: 0,

@@ -3,6 +3,7 @@
 //! A pipeline may be dropped at any await and run again from the start: what it did is in the stores, and what it was
 //! about to do is decided anew from there.
 
+mod admit;
 mod audit;
 mod commit;
 mod locate;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     connection::AccountId,
-    id::{ConnectionId, PostId, TenantId},
+    id::{ConnectionId, PostId, RuleId, TenantId},
     media::Media,
 };
 
@@ -80,6 +80,13 @@ impl Unusable {
     }
 }
 
+impl FoundPost {
+    /// Whether it cannot be reposted now, but perhaps later.
+    pub const fn is_hidden(&self) -> bool {
+        matches!(self.kind, PostKind::Unusable { why } if why.may_pass())
+    }
+}
+
 /// A post that was admitted: unique by source account and the platform's own id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Post {
@@ -110,12 +117,21 @@ pub struct Cursor {
     pub newest: Option<DateTime<Utc>>,
     /// When the source last answered well.
     pub last_ok_at: Option<DateTime<Utc>>,
-    /// Keys of posts that were hidden when they were admitted: when they are shown, they are looked at anew.
+    /// The rules for which the source was walked to where they begin. A new rule may begin before everything that was
+    /// seen; and what was seen was not yet held against it. Nothing in a cursor from before there was this list.
+    #[serde(default)]
+    pub walked: Option<BTreeSet<RuleId>>,
+    /// The rules that there were when the present walk began at the top.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub hidden: BTreeSet<String>,
+    pub walking: BTreeSet<RuleId>,
 }
 
 impl Cursor {
-    /// Hidden posts that are remembered at most; the smallest keys, which are the oldest posts, are forgotten first.
-    pub const HIDDEN_MAX: usize = 500;
+    /// Whether the source still has to be walked for a rule from where it begins.
+    pub fn owes(&self, rule: RuleId) -> bool {
+        match &self.walked {
+            Some(walked) => !walked.contains(&rule),
+            None => self.complete_through.is_none(),
+        }
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
-    Platform,
+    Error, Platform, Result,
     id::{ConnectionId, RuleId, TenantId},
 };
 
@@ -45,7 +46,6 @@ pub enum RuleState {
 
 /// What a rule does: the part that its owner writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RuleSpec {
     /// Which posts it takes.
     #[serde(default)]
@@ -66,9 +66,44 @@ pub struct RuleSpec {
     pub mentions: BTreeMap<String, BTreeMap<Platform, String>>,
 }
 
+impl RuleSpec {
+    /// Reads what an owner wrote. What is stored may hold what only a later version knows; what a person writes may not: a
+    /// misspelt filter must not be a filter that is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming the place.
+    pub fn read(written: &Value) -> Result<Self> {
+        let op = "read rule";
+        let spec: Self = serde_json::from_value(written.clone())
+            .map_err(|cause| Error::invalid(op, format!("this is not a rule: {cause}")))?;
+        let read = serde_json::to_value(&spec)
+            .map_err(|cause| Error::internal(op, "a rule has no JSON form").source(cause))?;
+        match unknown(written, &read) {
+            Some(key) => Err(Error::invalid(op, format!("nothing in a rule is called \"{key}\" there"))),
+            None => Ok(spec),
+        }
+    }
+}
+
+/// The path of the first key that nothing was made of.
+fn unknown(written: &Value, read: &Value) -> Option<String> {
+    let below = |key: &str, value, read| unknown(value, read).map(|rest| format!("{key}.{rest}"));
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => written.iter().find_map(|(key, value)| match read.get(key) {
+            Some(read) => below(key, value, read),
+            None => Some(key.clone()),
+        }),
+        (Value::Array(written), Value::Array(read)) => {
+            written.iter().zip(read).enumerate().find_map(|(at, (value, read))| below(&at.to_string(), value, read))
+        }
+        _ => None,
+    }
+}
+
 /// Which posts a rule takes. Empty lists ask for nothing. Words and hashtags are compared without case.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Filters {
     /// The caption has at least one of these hashtags (without `#`).
     pub require_hashtags: Vec<String>,
@@ -88,7 +123,6 @@ pub struct Filters {
 
 /// One destination of a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DestinationSpec {
     /// The connection to publish to.
     pub connection: ConnectionId,
@@ -117,7 +151,7 @@ pub enum HashtagRule {
 
 /// The options of a destination's platform. Texts are templates, see [`caption`](crate::caption).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "platform", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "platform", rename_all = "lowercase")]
 pub enum Options {
     /// An Instagram Reel.
     Instagram {
@@ -218,4 +252,26 @@ pub enum ReplySettings {
     MentionedUsers,
     /// The author's subscribers.
     Subscribers,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_writes_is_read_strictly_and_what_is_stored_is_not() {
+        let nobody = "00000000-0000-0000-0000-000000000000";
+        let options = serde_json::json!({"platform": "x", "text": "{caption}", "colour": "red"});
+        let mut written = serde_json::json!({
+            "filters": {"require_words": ["a"]},
+            "destinations": [{"connection": nobody, "options": options}],
+        });
+        let told = RuleSpec::read(&written).unwrap_err().detail().to_owned();
+        assert!(told.contains("\"destinations.0.options.colour\""), "{told}");
+        assert!(serde_json::from_value::<RuleSpec>(written.clone()).is_ok());
+        written["destinations"][0]["options"] = serde_json::json!({"platform": "x"});
+        assert_eq!(RuleSpec::read(&written).unwrap().filters.require_words, ["a"]);
+        written["destinations"] = Value::Null;
+        assert!(RuleSpec::read(&written).is_err());
+    }
 }

@@ -247,6 +247,8 @@ pub enum Event {
     Resumed,
     /// It certainly was not published, and trying again cannot help.
     Failed(Reason),
+    /// Another rule has it from now on, and prepares it in its own way.
+    Adopted,
     /// A person wants it tried again.
     Retried,
     /// A person looked: it is not there.
@@ -385,6 +387,7 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
 
         (state, Event::Skipped(reason)) if resumable(&state) => S::Skipped { reason },
         (state, Event::Failed(reason)) if resumable(&state) => S::Failed { reason },
+        (state, Event::Adopted) if resumable(&state) => S::Planned,
         (S::Failed { .. } | S::Skipped { .. }, Event::Retried) => S::Planned,
 
         (state, event) => return Err(impossible(&state, event.name())),
@@ -432,6 +435,7 @@ impl Event {
             Self::Held { .. } => "held",
             Self::Resumed => "resumed",
             Self::Failed(_) => "failed",
+            Self::Adopted => "adopted",
             Self::Retried => "retried",
             Self::Denied => "denied",
         }

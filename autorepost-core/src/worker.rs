@@ -17,6 +17,9 @@ use crate::{
     port::{EntropyExt, Ports, Signal},
 };
 
+/// Consecutive failures of a job, after which a person should look.
+const ALARM_ATTEMPTS: u32 = 10;
+
 /// Claims jobs and runs their pipelines.
 pub struct Worker {
     pub(crate) ports: Ports,
@@ -112,6 +115,13 @@ impl Worker {
             // When even this fails the lease ends by itself, and the job is due again.
             Err(error) => ("lost", Some(error.to_string())),
             Ok(()) => match finish {
+                Finish::Again { attempts, note, .. } if attempts == ALARM_ATTEMPTS && job.attempts < attempts => {
+                    let why = note.as_deref().unwrap_or_default();
+                    let text =
+                        format!("job {} failed {attempts} times in a row and goes on trying: {why}", job.new.key);
+                    self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
+                    ("again", note)
+                }
                 Finish::Done => ("done", None),
                 Finish::Again { note, .. } => ("again", note),
                 Finish::Dead { note } => ("dead", Some(note)),

@@ -42,6 +42,7 @@ impl ConnectionStore for Database {
             Some(known) => {
                 let stored = Connection {
                     paused: known.paused,
+                    resumed_at: known.resumed_at,
                     created_at: known.created_at,
                     version: known.version + 1,
                     ..connection.clone()

@@ -1,7 +1,5 @@
 //! Posts, and how far each source has been read.
 
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use autorepost_core::{
     Result,
@@ -69,15 +67,15 @@ impl PostStore for Database {
         row.map_or_else(|| Ok(Cursor::default()), |row| sql::read(&row, OP_READ))
     }
 
-    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<HashSet<String>> {
-        let mut known = HashSet::new();
+    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<Vec<Post>> {
+        let mut known = Vec::new();
         for keys in keys.chunks(KEYS_MAX) {
             let places = sql::places(3, keys.len());
-            let query = format!("SELECT key FROM posts WHERE tenant = $1 AND account = $2 AND key IN ({places})");
+            let query = format!("SELECT doc FROM posts WHERE tenant = $1 AND account = $2 AND key IN ({places})");
             let mut values: Vec<Value> = vec![sql::id(tenant), account.as_str().into()];
             values.extend(keys.iter().cloned().map(Value::from));
             for row in sql::all(&self.db, OP_READ, query, values).await? {
-                known.insert(sql::text(&row, OP_READ, "key")?);
+                known.push(sql::read(&row, OP_READ)?);
             }
         }
         Ok(known)

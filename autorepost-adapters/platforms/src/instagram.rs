@@ -55,7 +55,7 @@ impl Default for InstagramConfig {
             facebook_url: "https://graph.facebook.com".into(),
             version: "v26.0".into(),
             poll_after: Duration::from_secs(15),
-            commit_timeout: Duration::from_secs(60),
+            commit_timeout: Duration::from_secs(45),
             settle: Duration::from_secs(180),
         }
     }
@@ -228,13 +228,7 @@ impl Destination for Instagram {
         let pending = |note: &str| Poll::Pending { after: self.config.poll_after, note: note.to_owned() };
         Ok(match container["status_code"].as_str() {
             Some("FINISHED") => Poll::Ready,
-            Some("PUBLISHED") => {
-                let found = self.candidates(publication, ticket.begun_at, &[]).await?;
-                match <[_; 1]>::try_from(found) {
-                    Ok([(id, url)]) => Poll::Published(self.receipt(Some(id), url)),
-                    Err(_) => Poll::Published(self.receipt(None, None)),
-                }
-            }
+            Some("PUBLISHED") => Poll::Published(self.receipt(None, None)),
             Some("EXPIRED") => Poll::Gone,
             Some("ERROR") => Poll::Failed(errors::processing(op, status)),
             Some(_) => {

@@ -295,9 +295,15 @@ impl Source for TikTok {
         let own = |item: &&Value| {
             item["author"]["id"].is_null() || text(&item["author"]["id"]).as_deref() == Some(access.account.as_str())
         };
-        let posts = items.iter().filter(own).map(|item| found(op, item)).collect::<Result<_>>()?;
+        // One entry that cannot be read must not hide the others.
+        let (posts, unreadable): (Vec<_>, Vec<_>) =
+            items.iter().filter(own).map(|item| found(item, &access.handle).ok_or(())).partition(Result::is_ok);
+        if posts.is_empty() && !unreadable.is_empty() {
+            return Err(changed(op, "a post has no id"));
+        }
         let rotated = (jar != before).then(|| Credential::Cookies { jar: jar.to_text() });
-        Ok(Listing { posts, next, handle, rotated })
+        let posts = posts.into_iter().flatten().collect();
+        Ok(Listing { posts, next, handle, rotated, unreadable: unreadable.len() })
     }
 
     async fn fetch(&self, access: &Access, post: &FoundPost) -> Result<Fetched> {

@@ -134,6 +134,11 @@ impl X {
         // The details of a credits problem name the account's billing id.
         let told = if problem == "credits" { "the account has no credits" } else { told };
         let status = answer.status.as_u16();
+        if status == 403 && !is_problem(&body) {
+            // Not X's own form: whatever stands in between, such as a shield against robots.
+            let text = "something before X answered 403";
+            return Error::unavailable(op, text).code("403");
+        }
         let (kind, retry, todo) = match status {
             402 => (ErrorKind::Quota, Retry::Never, ": buy credits in X's developer console"),
             401 => (ErrorKind::Unauthorized, Retry::Never, ": connect the account again"),
@@ -307,7 +312,7 @@ impl Destination for X {
             // Validation, authentication, credits and rate limits are checked before X acts.
             400 | 401 | 402 | 429 => Commit::Refused(error),
             // "Duplicate content" says that it is probably there already.
-            403 if error.kind() != ErrorKind::Conflict => Commit::Refused(error),
+            403 if error.kind() != ErrorKind::Conflict && is_problem(&answer.json_or_null()) => Commit::Refused(error),
             _ => Commit::Doubt(error),
         }
     }
@@ -337,10 +342,13 @@ impl Destination for X {
                 return Err(self.refusal(op, &answer));
             }
             let body = answer.json(op)?;
+            if body["data"].is_null() && body["errors"].as_array().is_some_and(|errors| !errors.is_empty()) {
+                return Ok(Finding::Unknown("X shows errors in place of the timeline".into()));
+            }
             let posts = body["data"].as_array().map(Vec::as_slice).unwrap_or_default();
             let mine = |post: &&Value| {
                 let keys = post["attachments"]["media_keys"].as_array();
-                keys.is_some_and(|keys| keys.iter().any(|key| key == media_key))
+                keys.is_some_and(|keys| keys.iter().filter_map(Value::as_str).any(|key| same_media(key, media_key)))
             };
             if let Some(post) = posts.iter().find(mine) {
                 return Ok(Finding::Published(self.receipt(access, string(post, "/id", op)?)));
@@ -352,6 +360,18 @@ impl Destination for X {
         }
         Ok(Finding::Unknown("the account posted too much since to be searched".into()))
     }
+}
+
+/// Whether an answer is in the form of X's own problems.
+fn is_problem(body: &Value) -> bool {
+    ["type", "title", "detail", "errors"].iter().any(|field| !body[field].is_null())
+}
+
+/// Whether two media keys name one upload. A key is a kind of media and the media's id, `7_1945...`, and the kind of an
+/// upload may differ from that of the post (X data dictionary, media).
+fn same_media(one: &str, other: &str) -> bool {
+    let id = |key: &str| key.rsplit('_').next().unwrap_or_default().to_owned();
+    !id(one).is_empty() && id(one) == id(other)
 }
 
 /// An upload that X does not know any more must be begun anew.

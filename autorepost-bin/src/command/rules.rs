@@ -182,24 +182,6 @@ async fn from_file(operator: &Operator<'_>, file: &Path, now: DateTime<Utc>) -> 
         value["filters"] = Value::Object(Default::default());
     }
     value["filters"]["since"] = time(since, now).map(|time| time.to_rfc3339()).into();
-    let spec: RuleSpec =
-        serde_json::from_value(value.clone()).map_err(|error| anyhow::anyhow!("{name} is not a rule: {error}"))?;
-    if let Some(key) = unknown(&value, &serde_json::to_value(&spec)?) {
-        bail!("{name} is not a rule: nothing is called \"{key}\" there; \"autorepost rules add --help\" shows one");
-    }
-    Ok(spec)
-}
-
-/// The first key of what was written that nothing was made of: a misspelt filter must not be a filter that is missing.
-fn unknown(written: &Value, read: &Value) -> Option<String> {
-    match (written, read) {
-        (Value::Object(written), Value::Object(read)) => written.iter().find_map(|(key, value)| match read.get(key) {
-            Some(read) => unknown(value, read),
-            None => Some(key.clone()),
-        }),
-        (Value::Array(written), Value::Array(read)) => {
-            written.iter().zip(read).find_map(|(written, read)| unknown(written, read))
-        }
-        _ => None,
-    }
+    RuleSpec::read(&value)
+        .map_err(|error| anyhow::anyhow!("{name}: {}; \"autorepost rules add --help\" shows a rule", error.detail()))
 }

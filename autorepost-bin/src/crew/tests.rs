@@ -176,6 +176,7 @@ impl Scene {
             status: ConnectionStatus::Active,
             status_detail: None,
             paused: false,
+            resumed_at: None,
             created_at: now,
             renewed_at: now,
             version: 0,

@@ -62,9 +62,13 @@ impl MemorySource {
         }
     }
 
-    /// Makes fetching a post fail for good.
-    pub fn set_unusable(&self, key: &str, why: Unusable) {
-        lock(&self.account).unusable.insert(key.into(), why);
+    /// Makes fetching a post fail for this reason, or work again.
+    pub fn set_unusable(&self, key: &str, why: Option<Unusable>) {
+        let unusable = &mut lock(&self.account).unusable;
+        match why {
+            Some(why) => drop(unusable.insert(key.into(), why)),
+            None => drop(unusable.remove(key)),
+        }
     }
 
     /// Makes the next call fail.
@@ -91,7 +95,7 @@ impl Source for MemorySource {
         let end = (start + account.page).min(posts.len());
         let next = (end < posts.len()).then(|| end.to_string());
         let posts = posts.get(start..end).unwrap_or_default().to_vec();
-        Ok(Listing { posts, next, handle: Some(access.handle.clone()), rotated: None })
+        Ok(Listing { posts, next, handle: Some(access.handle.clone()), rotated: None, unreadable: 0 })
     }
 
     async fn fetch(&self, _: &Access, post: &FoundPost) -> Result<Fetched> {

@@ -1,7 +1,5 @@
 //! Connections, rules, posts and reposts in memory.
 
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -35,6 +33,7 @@ impl ConnectionStore for Memory {
                 }
                 Some(known) => Connection {
                     paused: known.paused,
+                    resumed_at: known.resumed_at,
                     created_at: known.created_at,
                     version: known.version + 1,
                     ..connection.clone()
@@ -173,10 +172,10 @@ impl PostStore for Memory {
         self.unit(|world| Ok(world.cursors.get(&(tenant, connection)).cloned().unwrap_or_default()))
     }
 
-    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<HashSet<String>> {
+    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<Vec<Post>> {
         self.unit(|world| {
             let mine = world.posts.values().filter(|row| row.tenant == tenant && row.account == *account);
-            Ok(mine.map(|row| row.found.key.clone()).filter(|key| keys.contains(key)).collect())
+            Ok(mine.filter(|row| keys.contains(&row.found.key)).cloned().collect())
         })
     }
 

@@ -46,7 +46,8 @@ impl Operator<'_> {
         loop {
             let connection = self.connection(name).await?;
             let detail = connection.status_detail.clone().filter(|_| !connection.status.is_usable());
-            let next = Connection { paused, status_detail: detail, ..connection };
+            let resumed_at = if paused { connection.resumed_at } else { Some(self.ports.clock.now()) };
+            let next = Connection { paused, resumed_at, status_detail: detail, ..connection };
             match self.ports.connections.update(&next, None).await {
                 Ok(stored) => {
                     let lane = publish_lane(stored.tenant, stored.platform, &stored.account);

@@ -12,13 +12,15 @@ use crate::{
     credential::Access,
     id::ConnectionId,
     job::{Finish, Job},
-    pipeline::{stepping::unusable, sync::hidden},
+    pipeline::{admit::Seen, stepping::unusable},
     policy::{after, before},
-    port::{Admission, EntropyExt, Signal},
-    post::{Cursor, FoundPost},
+    port::{EntropyExt, Signal},
+    post::FoundPost,
     worker::{End, Worker},
 };
 
+/// What an entry that cannot be read means.
+const CHANGED: &str = "the platform changed its pages, look for a new version of this program";
 /// Keys that an alarm names at most.
 const NAMED_MAX: usize = 10;
 
@@ -63,9 +65,10 @@ impl Worker {
         let mut old: Vec<FoundPost> = Vec::new();
         let access = Access::open(connection, &self.ports.keys)?;
         let source = self.ports.source(connection.platform)?;
-        let (mut page, mut seen) = (None, BTreeSet::new());
+        let (mut page, mut seen, mut unreadable) = (None, BTreeSet::new(), 0);
         for _ in 0..self.policy.audit_pages_max {
             let listing = source.list(&access, page.as_deref()).await?;
+            unreadable += listing.unreadable;
             let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
             let wanted = |post: &FoundPost| (start..recent).contains(&post.posted_at);
             old.extend(listing.posts.into_iter().filter(|post| wanted(post) && seen.insert(post.key.clone())));
@@ -74,19 +77,11 @@ impl Worker {
                 break;
             }
         }
-        let keys: Vec<String> = old.iter().map(|post| post.key.clone()).collect();
-        let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
-        let shown = self.reveal_all(job, connection, &old, &rules, &cursor).await?;
-        old.retain(|post| !known.contains(&post.key));
-        let cursor = Cursor { hidden: hidden(&cursor, &old, &shown), ..cursor };
-        if !shown.is_empty() {
-            let admission = Admission { posts: Vec::new(), cursor: cursor.clone() };
-            self.write_admission(job, connection, admission).await?;
+        if unreadable > 0 {
+            let text = format!("{unreadable} entries of @{}'s list could not be read: {CHANGED}", connection.handle);
+            self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
         }
-        if old.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.admit_all(job, connection, &mut old, &rules, &cursor).await?;
-        Ok(old.into_iter().map(|post| post.key).collect())
+        let owed = BTreeSet::new();
+        self.take_in(job, connection, &rules, Seen { found: old, owed: &owed, cursor: &cursor }).await
     }
 }

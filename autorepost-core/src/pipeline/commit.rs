@@ -11,7 +11,7 @@ use crate::{
         publish::{Acting, Turn},
         stepping::{Passage, With},
     },
-    policy::after,
+    policy::{after, before},
     port::{After, Commit, EntropyExt, Finding, Guard, Signal},
     repost::Repost,
     state::{Attempt, Event, Owner, Reason, Receipt},
@@ -98,21 +98,23 @@ impl Worker {
 
     /// What must hold in the transaction of the intent, so that no brake, edit or cap is passed by.
     fn guards(&self, repost: &Repost, passage: &Passage, now: DateTime<Utc>) -> Vec<Guard> {
-        let below = |code, window, max| Guard::CommitsBelow {
+        let below = |code, since, max| Guard::CommitsBelow {
             code,
             platform: repost.key.platform,
             account: repost.key.account.clone(),
-            since: now - window,
+            since,
             max,
         };
-        let anomaly_window = TimeDelta::from_std(self.policy.anomaly_window).unwrap_or(TimeDelta::MAX);
+        // What a person has looked at is no reason to stop again.
+        let anomaly_since = before(now, self.policy.anomaly_window);
+        let anomaly_since = passage.connection.resumed_at.map_or(anomaly_since, |at| at.max(anomaly_since));
         vec![
             Guard::Clock { at: now, off_max: self.policy.clock_off_max },
             Guard::NoBrake,
             Guard::Rule { id: passage.rule.id, version: passage.rule.version },
             Guard::ConnectionUsable(passage.connection.id),
-            below(ANOMALY, anomaly_window, self.policy.anomaly_max),
-            below(HOURLY_CAP, CAP_WINDOW, self.hourly_cap(passage)),
+            below(ANOMALY, anomaly_since, self.policy.anomaly_max),
+            below(HOURLY_CAP, now - CAP_WINDOW, self.hourly_cap(passage)),
         ]
     }
 
@@ -214,7 +216,7 @@ impl Worker {
         self.ask_again(job, after(now, wait.mul_f64(jitter)), attempts, unclear.text).await
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         repost: &Repost,
         attempt: &Attempt,

@@ -19,7 +19,7 @@ use crate::{
     pipeline::stepping::{Gate, With, unusable},
     policy::after,
     port::{ByteStream, EventSink, Fetched, Signal},
-    post::{Post, PostKind},
+    post::{FoundPost, Post, PostKind},
     preflight::{self, Verdict},
     repost::Repost,
     state::{Event, Owner, Reason, RepostState},
@@ -47,6 +47,10 @@ impl Worker {
             Gate::Open(passage) => passage,
             Gate::Hold { until, reason } => {
                 self.hold(job, &repost, until, reason).await?;
+                return Ok(End::Stepped);
+            }
+            Gate::Adopt { rule, connection, detail } => {
+                self.adopt(job, &repost, (rule, connection), detail).await?;
                 return Ok(End::Stepped);
             }
             Gate::Skip(reason) => return self.skip(job, &repost, reason).await,
@@ -119,7 +123,10 @@ impl Worker {
                 return Ok(Got::Media(media.clone()));
             }
         }
-        if let PostKind::Unusable { why } = post.found.kind {
+        // What may pass is asked anew: a person wants it tried, or it was shown meanwhile.
+        if let PostKind::Unusable { why } = post.found.kind
+            && !why.may_pass()
+        {
             return Ok(Got::Never(Reason::new(Owner::Nobody, why.text())));
         }
         let op = "fetch media";
@@ -136,7 +143,14 @@ impl Worker {
         let source = self.ports.source(connection.platform)?;
         let (bytes, body) = match source.fetch(&access, &post.found).await? {
             Fetched::Video { bytes, body } => (bytes, body),
-            Fetched::Unusable(why) => return Ok(Got::Never(Reason::new(Owner::Nobody, why.text()))),
+            Fetched::Unusable(why) => {
+                // Written down, so that it is looked at anew when a list shows it again.
+                let found = FoundPost { kind: PostKind::Unusable { why }, ..post.found.clone() };
+                if found != post.found {
+                    self.ports.posts.reveal(job.lease(), post.tenant, post.id, &found).await?;
+                }
+                return Ok(Got::Never(Reason::new(Owner::Nobody, why.text())));
+            }
         };
         let told = Told { body, events: self.ports.events.clone(), repost: repost.id, bytes: 0, total: bytes };
         let stored = self.ports.media.put(Box::pin(told), self.policy.media_bytes_max).await?;

@@ -18,7 +18,7 @@ use crate::{
         stepping::{Gate, Passage, With},
     },
     policy::after,
-    port::{Destination, Poll, Progress, Publication, RepostQuery, Signal, Stored, StoredBody},
+    port::{Destination, Finding, Poll, Progress, Publication, RepostQuery, Signal, Stored, StoredBody},
     repost::Repost,
     state::{Attempt, Event, Owner, Reason, RepostState, Resume},
     submission::Submission,
@@ -78,6 +78,10 @@ impl Worker {
             Gate::Open(passage) => passage,
             Gate::Hold { until, reason } => {
                 self.hold(job, repost, until, reason).await?;
+                return Ok(Turn::Over);
+            }
+            Gate::Adopt { rule, connection, detail } => {
+                self.adopt(job, repost, (rule, connection), detail).await?;
                 return Ok(Turn::Over);
             }
             Gate::Skip(reason) => {
@@ -178,7 +182,12 @@ impl Worker {
                 let detail = "the platform lacks bytes: sending the rest";
                 Ok(Turn::Go(Box::new(self.step(job, repost, Event::Incomplete, detail, With::keep()).await?)))
             }
-            Ok(Poll::Published(receipt)) => {
+            Ok(Poll::Published(told)) => {
+                let receipt = match self.ask(repost, attempt, attempt.ticket.begun_at).await {
+                    Ok((Finding::Published(found), _)) => found,
+                    Ok(_) => told,
+                    Err(error) => return self.failed_turn(job, repost, &error).await,
+                };
                 self.confirmed(job, repost, receipt, "the platform shows it already".into()).await?;
                 Ok(Turn::Over)
             }

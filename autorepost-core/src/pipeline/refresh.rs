@@ -20,21 +20,33 @@ use crate::{
 /// A credential is not renewed more often than this, whatever its expiry says.
 const REFRESH_SECS_MIN: i64 = 30;
 
+/// Refusals one after the other that prove a credential dead.
+const REFUSALS_MIN: u32 = 2;
+
 impl Worker {
     pub(crate) async fn refresh(&self, job: &Job) -> Result<End> {
         let id = ConnectionId::from_uuid(job.new.subject);
         let Some(connection) = self.ports.connections.get(job.new.tenant, id).await? else {
             return Ok(End::Finish(Finish::Done));
         };
-        if matches!(connection.status, ConnectionStatus::NeedsReconnect | ConnectionStatus::Revoked) {
+        if connection.status == ConnectionStatus::Revoked {
             // Nothing to renew. Connecting the account again makes this job due at once.
             let run_at = after(self.now(), self.policy.verify_every);
             return Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: connection.status_detail }));
         }
         match self.renew(&connection).await {
             Ok(next) => self.renewed(job, &connection, next).await,
+            // Platforms have refused living tokens: one refusal is no proof, and a dead one is asked about now and then.
+            Err(error) if error.kind() == ErrorKind::Unauthorized && job.attempts + 1 < REFUSALS_MIN => {
+                Ok(End::Finish(self.again_after(job, &error)))
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Unsealable) => {
-                self.mark(job, &connection, &error).await?;
+                let status = match error.kind() {
+                    ErrorKind::Unauthorized => ConnectionStatus::NeedsReconnect,
+                    // A key that is missing may be put back: what is marked so is tried again.
+                    _ => ConnectionStatus::Error,
+                };
+                self.mark(job, &connection, status, &error).await?;
                 let run_at = after(self.now(), self.policy.verify_every);
                 Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(error.to_string()) }))
             }

@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use crate::{
     Error, ErrorKind, Result,
     connection::{Connection, ConnectionStatus},
+    decide::{Decision, decide},
+    id::{ConnectionId, RuleId},
     job::{Finish, Job, NewJob},
     policy::after,
     port::{After, EntropyExt, Guard, Signal, Step},
@@ -44,6 +46,8 @@ pub(super) enum Gate {
     Open(Box<Passage>),
     /// Not now.
     Hold { until: DateTime<Utc>, reason: Reason },
+    /// Never, as its rule leads there no more; but another does.
+    Adopt { rule: RuleId, connection: ConnectionId, detail: String },
     /// Never.
     Skip(Reason),
 }
@@ -120,7 +124,7 @@ impl Worker {
         Ok(stored)
     }
 
-    fn entry(&self, job: &Job, at: DateTime<Utc>, event: &str, state: &str, detail: &str) -> Entry {
+    pub(super) fn entry(&self, job: &Job, at: DateTime<Utc>, event: &str, state: &str, detail: &str) -> Entry {
         Entry {
             at,
             event: event.into(),
@@ -133,30 +137,27 @@ impl Worker {
 
     /// Decides from the stored rule and connection, as they are now, whether a repost may go on.
     pub(super) async fn gate(&self, repost: &Repost) -> Result<Gate> {
-        let now = self.now();
-        let hold = |reason| Gate::Hold { until: after(now, self.policy.hold), reason };
+        let hold = |reason| Gate::Hold { until: after(self.now(), self.policy.hold), reason };
         if let Some(brake) = self.ports.brakes.holding(repost.tenant).await?.into_iter().next() {
             return Ok(hold(Reason::new(Owner::Operator, format!("publishing is stopped: {}", brake.reason))));
         }
         let Some(rule) = self.ports.rules.get(repost.tenant, repost.rule).await? else {
-            return Ok(Gate::Skip(Reason::new(Owner::Nobody, "its rule does not exist any more")));
+            return self.orphaned(repost, "its rule does not exist any more".into()).await;
         };
         match rule.state {
             RuleState::Active => {}
             RuleState::Paused => {
                 return Ok(hold(Reason::new(Owner::Operator, format!("rule \"{}\" is paused", rule.name))));
             }
-            RuleState::Removed => {
-                return Ok(Gate::Skip(Reason::new(Owner::Nobody, format!("rule \"{}\" was removed", rule.name))));
-            }
+            RuleState::Removed => return self.orphaned(repost, format!("rule \"{}\" was removed", rule.name)).await,
         }
         let Some(connection) = self.ports.connections.get(repost.tenant, repost.connection).await? else {
-            return Ok(Gate::Skip(Reason::new(Owner::Nobody, "its connection does not exist any more")));
+            return self.orphaned(repost, "its connection does not exist any more".into()).await;
         };
         let Some(destination) = rule.spec.destinations.iter().find(|spec| spec.connection == connection.id).cloned()
         else {
             let text = format!("rule \"{}\" does not name this destination any more", rule.name);
-            return Ok(Gate::Skip(Reason::new(Owner::Nobody, text)));
+            return self.orphaned(repost, text).await;
         };
         if destination.paused {
             let text = format!("this destination of rule \"{}\" is paused", rule.name);
@@ -166,6 +167,39 @@ impl Worker {
             return Ok(hold(reason));
         }
         Ok(Gate::Open(Box::new(Passage { rule, destination, connection })))
+    }
+
+    /// What becomes of a repost whose rule leads there no more: another rule that takes the post and leads there has it.
+    async fn orphaned(&self, repost: &Repost, why: String) -> Result<Gate> {
+        let skip = Gate::Skip(Reason::new(Owner::Nobody, why.clone()));
+        let Some(post) = self.ports.posts.get(repost.tenant, repost.post).await? else { return Ok(skip) };
+        let mut rules = self.ports.rules.list(repost.tenant).await?;
+        rules.retain(|rule| rule.source == post.connection);
+        let connections = self.ports.connections.list(Some(repost.tenant)).await?;
+        let connections = connections.into_iter().map(|one| (one.id, one)).collect();
+        let same = |one: &Decision| one.platform == repost.key.platform && one.account == repost.key.account;
+        let decisions = decide(&post.found, &rules, &connections);
+        Ok(match decisions.into_iter().find(|one| same(one) && one.skip.is_none()) {
+            Some(Decision { rule, connection, .. }) => {
+                let name = rules.iter().find(|one| one.id == rule).map_or("", |one| one.name.as_str());
+                Gate::Adopt { rule, connection, detail: format!("{why}; rule \"{name}\" leads there, too") }
+            }
+            None => skip,
+        })
+    }
+
+    /// Another rule has the repost from now on: its words and options are that rule's.
+    pub(super) async fn adopt(
+        &self,
+        job: &Job,
+        repost: &Repost,
+        (rule, connection): (RuleId, ConnectionId),
+        detail: String,
+    ) -> Result<()> {
+        let repost = Repost { rule, connection, ..repost.clone() };
+        let prep = NewJob::prep(self.job_id(), &repost, self.now());
+        self.step(job, &repost, Event::Adopted, detail, With::then(prep)).await?;
+        Ok(())
     }
 
     /// Lets a repost wait, and its job with it.

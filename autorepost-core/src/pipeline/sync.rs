@@ -4,7 +4,7 @@
 //! seen, less an overlap for posts that appear late. Only a walk that reached its end moves that point, so a crash, a cut
 //! or a burst over many pages loses nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
@@ -12,32 +12,15 @@ use crate::{
     Error, ErrorKind, Result,
     connection::{Connection, ConnectionStatus},
     credential::{Access, Credential, binding},
-    decide::{Decision, decide},
-    id::{ConnectionId, PostId, RepostId},
-    job::{Finish, Job, NewJob},
-    pipeline::stepping::{With, unusable},
+    id::{ConnectionId, RuleId},
+    job::{Finish, Job, refresh_key},
+    pipeline::{admit::Seen, stepping::unusable},
     policy::{after, before},
-    port::{Admission, EntropyExt, NewPost, RepostQuery, Signal},
-    post::{Cursor, FoundPost, Post, PostKind},
-    repost::{Repost, RepostKey},
+    port::{EntropyExt, Signal},
+    post::{Cursor, FoundPost},
     rule::{Rule, RuleState},
-    state::{Event, RepostState},
     worker::{End, Worker},
 };
-
-/// Posts that one transaction admits at most.
-const ADMISSION_POSTS_MAX: usize = 50;
-
-/// The hidden posts to remember: those of before and those that were admitted now, less what is shown.
-pub(super) fn hidden(cursor: &Cursor, admitted: &[FoundPost], shown: &BTreeSet<String>) -> BTreeSet<String> {
-    let new = admitted.iter().filter(|post| matches!(post.kind, PostKind::Unusable { why } if why.may_pass()));
-    let keys = cursor.hidden.iter().chain(new.map(|post| &post.key)).filter(|key| !shown.contains(*key));
-    let mut hidden: BTreeSet<String> = keys.cloned().collect();
-    while hidden.len() > Cursor::HIDDEN_MAX {
-        hidden.pop_first();
-    }
-    hidden
-}
 
 /// What a walk over an account's pages gave.
 struct Walk {
@@ -46,8 +29,17 @@ struct Walk {
     resume: Option<String>,
     handle: Option<String>,
     rotated: Option<Credential>,
+    unreadable: usize,
     /// What cut it short.
     failed: Option<Error>,
+}
+
+/// What a look gave.
+struct Looked {
+    newest: Option<DateTime<Utc>>,
+    /// Whether the walk goes on.
+    more: bool,
+    unreadable: usize,
 }
 
 impl Worker {
@@ -61,124 +53,83 @@ impl Worker {
             return Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(reason.text) }));
         }
         match self.look(job, &connection).await {
-            Ok(newest_and_more) => {
-                let (newest, more) = newest_and_more;
+            Ok(Looked { newest, more, unreadable }) => {
                 let random = self.ports.entropy.number();
                 let run_at = if more { self.now() } else { self.policy.next_sync(self.now(), newest, random) };
-                Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
+                let note = (unreadable > 0).then(|| format!("{unreadable} entries could not be read"));
+                Ok(End::Finish(Finish::Again { run_at, attempts: 0, note }))
             }
             Err(error) if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::Conflict) => Err(error),
             Err(error) => {
-                self.mark(job, &connection, &error).await?;
+                if error.kind() == ErrorKind::Unauthorized {
+                    // Whether the session is dead is for the job to find out that verifies it.
+                    self.ports.jobs.hasten(&[refresh_key(connection.id)]).await?;
+                    self.ports.wake.wake();
+                }
+                self.mark(job, &connection, ConnectionStatus::Error, &error).await?;
                 Ok(End::Finish(self.again_after(job, &error)))
             }
         }
     }
 
-    /// Walks, admits, and answers with the newest post's time and whether the walk goes on.
-    async fn look(&self, job: &Job, connection: &Connection) -> Result<(Option<DateTime<Utc>>, bool)> {
+    /// Walks, and takes in what it sees.
+    async fn look(&self, job: &Job, connection: &Connection) -> Result<Looked> {
         let (tenant, id) = (connection.tenant, connection.id);
         let rules: Vec<Rule> = self.rules_of(connection).await?;
         let access = Access::open(connection, &self.ports.keys)?;
-        let cursor = self.ports.posts.cursor(tenant, id).await?;
+        let mut cursor = self.ports.posts.cursor(tenant, id).await?;
+        if cursor.resume.is_none() {
+            cursor.walking = rules.iter().map(|rule| rule.id).collect();
+        }
+        let owed = |rule: &RuleId| cursor.walking.contains(rule) && cursor.owes(*rule);
+        let owed: BTreeSet<RuleId> = rules.iter().map(|rule| rule.id).filter(owed).collect();
 
-        let walk = self.walk(connection, &access, &cursor, &rules).await;
+        let horizon = self.horizon(connection, &cursor, &rules, &owed);
+        let walk = self.walk(connection, &access, cursor.resume.clone(), horizon).await;
         // A rule that was added while we looked takes what we saw.
         let rules = self.rules_of(connection).await?;
-        let mut found = walk.found;
-        let keys: Vec<String> = found.iter().map(|post| post.key.clone()).collect();
-        let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
-        let newest = found.iter().map(|post| post.posted_at).max().max(cursor.newest);
-        let shown = self.reveal_all(job, connection, &found, &rules, &cursor).await?;
-        found.retain(|post| !known.contains(&post.key));
-        let cursor = Cursor { hidden: hidden(&cursor, &found, &shown), ..cursor };
-        self.admit_all(job, connection, &mut found, &rules, &cursor).await?;
+        let newest = walk.found.iter().map(|post| post.posted_at).max().max(cursor.newest);
+        let seen = Seen { found: walk.found, owed: &owed, cursor: &cursor };
+        self.take_in(job, connection, &rules, seen).await?;
         if let Some(error) = walk.failed {
             // What was seen is kept; the next walk begins at the top, as the page to go on with may be the trouble.
             if cursor.resume.is_some() {
-                let cursor = Cursor { resume: None, ..cursor };
-                self.write_admission(job, connection, Admission { posts: Vec::new(), cursor }).await?;
+                self.write_cursor(job, connection, Cursor { resume: None, ..cursor }).await?;
             }
             return Err(error);
         }
         let more = walk.resume.is_some();
-        let complete_through = if more { cursor.complete_through } else { newest.max(cursor.complete_through) };
-        let moved = Cursor {
-            complete_through,
-            resume: walk.resume,
-            newest,
-            last_ok_at: Some(self.now()),
-            hidden: cursor.hidden,
+        let last_ok_at = Some(self.now());
+        let moved = match walk.resume {
+            Some(page) => Cursor { resume: Some(page), newest, last_ok_at, ..cursor },
+            None => Cursor {
+                complete_through: newest.max(cursor.complete_through),
+                resume: None,
+                newest,
+                last_ok_at,
+                walked: Some(cursor.walking),
+                walking: BTreeSet::new(),
+            },
         };
-        self.write_admission(job, connection, Admission { posts: Vec::new(), cursor: moved }).await?;
+        self.write_cursor(job, connection, moved).await?;
         self.greet(job, connection, walk.handle, walk.rotated).await?;
-        Ok((newest, more))
+        Ok(Looked { newest, more, unreadable: walk.unreadable })
     }
 
-    /// Admits posts with what they cause, and leaves the cursor where it is.
-    pub(super) async fn admit_all(
+    /// How far back a walk goes.
+    fn horizon(
         &self,
-        job: &Job,
         connection: &Connection,
-        found: &mut [FoundPost],
-        rules: &[Rule],
         cursor: &Cursor,
-    ) -> Result<()> {
-        let destinations = self.ports.connections.list(Some(connection.tenant)).await?;
-        let destinations: BTreeMap<_, _> = destinations.into_iter().map(|c| (c.id, c)).collect();
-        // The oldest first, so that a burst is reposted in its own order.
-        found.sort_by(|a, b| (a.posted_at, &a.key).cmp(&(b.posted_at, &b.key)));
-        for chunk in found.chunks(ADMISSION_POSTS_MAX) {
-            let posts = chunk.iter().map(|post| self.admit(connection, post, rules, &destinations)).collect();
-            self.write_admission(job, connection, Admission { posts, cursor: cursor.clone() }).await?;
-        }
-        Ok(())
-    }
-
-    /// Looks anew at posts that were hidden when they were admitted and are shown now, and answers with their keys.
-    pub(super) async fn reveal_all(
-        &self,
-        job: &Job,
-        connection: &Connection,
-        found: &[FoundPost],
         rules: &[Rule],
-        cursor: &Cursor,
-    ) -> Result<BTreeSet<String>> {
-        let shown =
-            |post: &&FoundPost| matches!(post.kind, PostKind::Video { .. }) && cursor.hidden.contains(&post.key);
-        let mut keys = BTreeSet::new();
-        for post in found.iter().filter(shown) {
-            self.reveal(job, connection, post, rules).await?;
-            keys.insert(post.key.clone());
-        }
-        Ok(keys)
-    }
-
-    async fn reveal(&self, job: &Job, connection: &Connection, found: &FoundPost, rules: &[Rule]) -> Result<()> {
-        let tenant = connection.tenant;
-        let destinations = self.ports.connections.list(Some(tenant)).await?;
-        let destinations: BTreeMap<_, _> = destinations.into_iter().map(|c| (c.id, c)).collect();
-        let taken = decide(found, rules, &destinations);
-        for post in self.ports.posts.find(tenant, &found.key).await? {
-            if post.account != connection.account {
-                continue;
-            }
-            self.ports.posts.reveal(job.lease(), tenant, post.id, found).await?;
-            let query =
-                RepostQuery { post: Some(post.id), states: vec!["skipped"], limit: 1_000, ..Default::default() };
-            for repost in self.ports.reposts.list(tenant, &query).await? {
-                let same = |decision: &&Decision| {
-                    decision.platform == repost.key.platform && decision.account == repost.key.account
-                };
-                if let Some(decision) = taken.iter().find(same).filter(|decision| decision.skip.is_none()) {
-                    let repost = Repost { rule: decision.rule, connection: decision.connection, ..repost };
-                    let prep = NewJob::prep(self.job_id(), &repost, self.now());
-                    let with = With { jobs: vec![prep], ..With::keep() };
-                    self.step(job, &repost, Event::Retried, "its author made it public", with).await?;
-                }
-            }
-        }
-        Ok(())
+        owed: &BTreeSet<RuleId>,
+    ) -> DateTime<Utc> {
+        let beginning = |rule: &Rule| rule.spec.filters.since.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let recent = match cursor.complete_through {
+            Some(complete) => before(complete, self.policy.sync_overlap),
+            None => self.beginning(connection, rules),
+        };
+        rules.iter().filter(|rule| owed.contains(&rule.id)).map(beginning).chain([recent]).min().unwrap_or(recent)
     }
 
     /// How far back the first look goes: as far as some rule asks for.
@@ -187,13 +138,15 @@ impl Worker {
         since.min().unwrap_or(connection.created_at)
     }
 
-    async fn walk(&self, connection: &Connection, access: &Access, cursor: &Cursor, rules: &[Rule]) -> Walk {
-        let horizon = match cursor.complete_through {
-            Some(complete) => before(complete, self.policy.sync_overlap),
-            None => self.beginning(connection, rules),
-        };
+    async fn walk(
+        &self,
+        connection: &Connection,
+        access: &Access,
+        from: Option<String>,
+        horizon: DateTime<Utc>,
+    ) -> Walk {
         let mut walk =
-            Walk { found: Vec::new(), resume: cursor.resume.clone(), handle: None, rotated: None, failed: None };
+            Walk { found: Vec::new(), resume: from, handle: None, rotated: None, unreadable: 0, failed: None };
         let source = match self.ports.source(connection.platform) {
             Ok(source) => source,
             Err(error) => return Walk { failed: Some(error), ..walk },
@@ -206,6 +159,7 @@ impl Worker {
             };
             walk.handle = listing.handle.or(walk.handle);
             walk.rotated = listing.rotated.or(walk.rotated);
+            walk.unreadable += listing.unreadable;
             let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
             walk.found.extend(listing.posts.into_iter().filter(|post| seen.insert(post.key.clone())));
             walk.resume = listing.next;
@@ -221,66 +175,6 @@ impl Worker {
         let mut rules = self.ports.rules.list(connection.tenant).await?;
         rules.retain(|rule| rule.source == connection.id && rule.state != RuleState::Removed);
         Ok(rules)
-    }
-
-    fn admit(
-        &self,
-        connection: &Connection,
-        found: &FoundPost,
-        rules: &[Rule],
-        destinations: &BTreeMap<ConnectionId, Connection>,
-    ) -> NewPost {
-        let now = self.now();
-        let post = Post {
-            id: PostId::new(now, self.ports.entropy.bytes()),
-            tenant: connection.tenant,
-            connection: connection.id,
-            account: connection.account.clone(),
-            found: found.clone(),
-            found_at: now,
-            media: None,
-        };
-        let reposts = decide(found, rules, destinations).into_iter().map(|decision| {
-            let state = match decision.skip {
-                Some(reason) => RepostState::Skipped { reason },
-                None => RepostState::Planned,
-            };
-            let repost = Repost {
-                id: RepostId::new(now, self.ports.entropy.bytes()),
-                tenant: post.tenant,
-                key: RepostKey {
-                    source: post.account.clone(),
-                    post: found.key.clone(),
-                    platform: decision.platform,
-                    account: decision.account,
-                },
-                post: post.id,
-                posted_at: found.posted_at,
-                rule: decision.rule,
-                connection: decision.connection,
-                state,
-                last_commit_at: None,
-                created_at: now,
-                updated_at: now,
-                version: 0,
-            };
-            let job = (!repost.state.is_terminal()).then(|| NewJob::prep(self.job_id(), &repost, now));
-            (repost, job)
-        });
-        NewPost { reposts: reposts.collect(), post }
-    }
-
-    pub(super) async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
-        let tenant = connection.tenant;
-        let new = self.ports.posts.admit(job.lease(), tenant, connection.id, &admission).await?;
-        for NewPost { post, reposts } in admission.posts.iter().filter(|entry| new.contains(&entry.post.id)) {
-            let (id, key) = (post.id, post.found.key.as_str());
-            self.ports.events.emit(&Signal::PostAdmitted { tenant, post: id, key, reposts: reposts.len() });
-        }
-        if !new.is_empty() {
-            self.ports.wake.wake();
-        }
-        Ok(())
     }
 
     /// The source answered well: keeps what it told about the account.
@@ -327,16 +221,17 @@ impl Worker {
 
     /// Writes down on a connection what is wrong with it; not when its credential is another by now than the one that was
     /// `tried`, because its owner connected it anew meanwhile.
-    pub(super) async fn mark(&self, job: &Job, tried: &Connection, error: &Error) -> Result<()> {
+    pub(super) async fn mark(
+        &self,
+        job: &Job,
+        tried: &Connection,
+        status: ConnectionStatus,
+        error: &Error,
+    ) -> Result<()> {
         let Some(connection) = self.ports.connections.get(job.new.tenant, tried.id).await? else { return Ok(()) };
         if !self.same_credential(&connection, tried) {
             return Ok(());
         }
-        let status = match error.kind() {
-            ErrorKind::Unauthorized => ConnectionStatus::NeedsReconnect,
-            // A key that is missing may be put back: what is marked so is tried again.
-            _ => ConnectionStatus::Error,
-        };
         let next = Connection { status, status_detail: Some(error.to_string()), ..connection.clone() };
         if next == connection {
             return Ok(());

@@ -41,6 +41,8 @@ pub struct Listing {
     pub handle: Option<String>,
     /// The credential to keep from now on, when the platform rotated it.
     pub rotated: Option<Credential>,
+    /// Entries of the page that could not be read, and are left out.
+    pub unreadable: usize,
 }
 
 /// What fetching a post gave.
@@ -145,7 +147,7 @@ pub enum Poll {
     },
     /// The platform does not have all bytes: upload the rest.
     Incomplete,
-    /// It is public already, although no commit was sent.
+    /// It is public already, although no commit was sent; which item it is, [`find`](Destination::find) tells.
     Published(Receipt),
     /// The platform let go of it: begin anew.
     Gone,

@@ -3,7 +3,7 @@
 //! What belongs together is written together: a step of a repost, its journal, the jobs that it causes and the end of the
 //! job that made it are one transaction, described as data ([`Step`], [`Admission`]).
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -121,8 +121,8 @@ pub trait PostStore: Send + Sync {
     /// How far a source has been read; the default when it never was.
     async fn cursor(&self, tenant: TenantId, connection: ConnectionId) -> Result<Cursor>;
 
-    /// Which of these platform ids of an account are admitted already.
-    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<HashSet<String>>;
+    /// The posts of an account that have one of these platform ids, in any order.
+    async fn known(&self, tenant: TenantId, account: &AccountId, keys: &[String]) -> Result<Vec<Post>>;
 
     /// The post of this id.
     async fn get(&self, tenant: TenantId, id: PostId) -> Result<Option<Post>>;

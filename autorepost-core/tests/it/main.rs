@@ -5,5 +5,6 @@
 mod conformance;
 mod documents;
 mod pipelines;
+mod rules;
 mod state;
 mod support;

@@ -174,6 +174,7 @@ pub fn connect(bench: &Bench, platform: Platform, method: AuthMethod) -> Connect
         status: ConnectionStatus::Active,
         status_detail: None,
         paused: false,
+        resumed_at: None,
         created_at: now,
         renewed_at: now,
         version: 0,

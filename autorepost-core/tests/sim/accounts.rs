@@ -135,7 +135,7 @@ impl Source for Feed {
             let pinned: Vec<_> = posts.iter().filter(|post| post.pinned && !shown.contains(post)).cloned().collect();
             shown.splice(0..0, pinned);
         }
-        Ok(Listing { posts: shown, next, handle: Some(state.handle.clone()), rotated: None })
+        Ok(Listing { posts: shown, next, handle: Some(state.handle.clone()), rotated: None, unreadable: 0 })
     }
 
     async fn fetch(&self, _: &Access, post: &FoundPost) -> Result<Fetched> {

@@ -21,6 +21,8 @@ pub struct Setting {
     pub hourly_cap: Option<u32>,
     pub anomaly_max: u32,
     pub twin_rule: bool,
+    /// The rules come only later, by an act, and ask for everything from the beginning.
+    pub late_rules: bool,
 }
 
 /// One move. Numbers choose among what is there, whatever their size.
@@ -60,6 +62,8 @@ pub enum Act {
     Rename,
     /// An operator pauses, resumes or removes a rule.
     Rule(u8, RuleState),
+    /// An operator adds the rules that there are not yet.
+    AddRules,
     /// An operator holds one destination of a rule, or lets it go on.
     HoldTarget(u8, bool),
     /// An operator pauses an account, or lets it go on.
@@ -104,6 +108,7 @@ pub fn schedule(seed: u64) -> (Setting, Vec<Act>) {
         hourly_cap: dice.one_in(6).then_some(2),
         anomaly_max: if dice.one_in(8) { 3 } else { 1000 },
         twin_rule: dice.one_in(3),
+        late_rules: dice.one_in(6),
     };
     let mut acts = Vec::new();
     for _ in 0..1 + dice.below(6) {
@@ -153,6 +158,7 @@ fn upset(dice: &Dice) -> Act {
         0..9 => Act::Flaw(who, Op::Commit, flaw(dice)),
         9..15 => Act::Flaw(who, OPS[dice.below(5) as usize], flaw(dice)),
         15 => Act::Flaw(who, OPS[dice.below(5) as usize], Flaw::RateLimit(dice.below(900))),
+        16 if dice.one_in(4) => Act::Flaw(who, Op::Poll, Flaw::Unfit),
         16 => Act::Flaw(who, [Op::Upload, Op::Poll, Op::Find][dice.below(3) as usize], Flaw::Gone),
         17..20 => Act::Drop(dice.below(1 << 16) as u16),
         20..23 => Act::Crash(who),
@@ -172,6 +178,7 @@ fn upset(dice: &Dice) -> Act {
                 Act::RotateKey
             }
         }
+        36 if on && dice.one_in(3) => Act::AddRules,
         36 => Act::Rule(who, RuleState::Paused),
         37 => Act::Rule(who, if dice.one_in(20) { RuleState::Removed } else { RuleState::Active }),
         38 => Act::HoldTarget(who, on),

@@ -11,6 +11,7 @@ use autorepost_core::{media::MediaKey, state::RepostState};
 use crate::{
     act::{Act, Setting, schedule},
     sabotage::{self, Sabotage},
+    sites::UNFIT,
     world::World,
 };
 
@@ -55,9 +56,6 @@ pub fn finish(world: &mut World) -> Result<(), String> {
 /// Every post is admitted, and every repost came to an end that is true.
 fn judge(world: &World) -> Result<(), String> {
     let (posts, reposts) = (world.hub.memory.posts(), world.hub.memory.reposts());
-    let rules = world.hub.memory.all_rules();
-    let removed =
-        |id| rules.iter().any(|rule| rule.id == id && rule.state == autorepost_core::rule::RuleState::Removed);
     for post in world.feed.posts() {
         let Some(admitted) = posts.iter().find(|one| one.found.key == post.found.key) else {
             // Without a rule nobody asks for posts from before the account was connected.
@@ -67,7 +65,8 @@ fn judge(world: &World) -> Result<(), String> {
             return Err(format!("post {} was never admitted", post.found.key));
         };
         let reposts = reposts.iter().filter(|one| one.post == admitted.id).count();
-        if reposts == 0 && !rules.iter().all(|rule| removed(rule.id)) {
+        // One that was deleted before the rules came is nobody's.
+        if reposts == 0 && !post.deleted && world.has_rule() {
             return Err(format!("post {} was admitted with no reposts", post.found.key));
         }
     }
@@ -87,11 +86,12 @@ fn judge(world: &World) -> Result<(), String> {
                     .is_none_or(|id| site.shown().iter().any(|shown| shown.id == *id && shown.media == media));
                 shown == 1 && named
             }
-            RepostState::Skipped { .. } => shown == 0 && (deleted || removed(repost.rule)),
-            // The only failure that these faults can cause: commit after commit was lost on its way.
+            RepostState::Skipped { .. } => shown == 0 && (deleted || !world.leads_to(repost.connection)),
+            // The failures that these faults can cause: the platform refuses the video, or commit after commit was lost.
             RepostState::Failed { reason } => {
                 let lost = world.hub.intents(repost.id) >= i64::from(world.policy.commits_max);
-                shown == 0 && lost && reason.text.contains("never took effect")
+                let unfit = reason.text.contains(UNFIT) && site.found_unfit(&media);
+                shown == 0 && (unfit || lost && reason.text.contains("never took effect"))
             }
             // Judged as work that does not drain.
             _ => true,

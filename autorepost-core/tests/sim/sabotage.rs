@@ -41,10 +41,12 @@ pub enum Sabotage {
     CursorMovesAnyway,
     /// The overlap of a sync is nothing, and so is the audit.
     NoOverlap,
+    /// A new rule is not held against what is known already.
+    NewRuleOwesNothing,
 }
 
 /// Every fault, and a word of the verdict that it must lead to.
-pub const ALL: [(Sabotage, &str); 19] = [
+pub const ALL: [(Sabotage, &str); 20] = [
     (Sabotage::IntentAfterCommit, "without a stored intent"),
     (Sabotage::DoubtIsRetried, "intents"),
     (Sabotage::DoubtIsFailure, "ended as failed"),
@@ -64,4 +66,5 @@ pub const ALL: [(Sabotage, &str); 19] = [
     (Sabotage::NoAudit, "never "),
     (Sabotage::CursorMovesAnyway, "never "),
     (Sabotage::NoOverlap, "never "),
+    (Sabotage::NewRuleOwesNothing, "no reposts"),
 ];

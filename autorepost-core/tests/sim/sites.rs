@@ -1,7 +1,7 @@
 //! The destinations, each with the protocol of its platform: Instagram's containers, YouTube's sessions, X's media ids.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -58,7 +58,12 @@ pub enum Flaw {
     RateLimit(u64),
     /// The platform lets go of an upload that is not committed; of a search it can tell nothing.
     Gone,
+    /// The platform looked at the video and refuses it.
+    Unfit,
 }
+
+/// What the platform says then.
+pub const UNFIT: &str = "the video has no picture";
 
 /// What differs from world to world.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +104,7 @@ struct State {
     flying: Vec<Flying>,
     landed: BTreeMap<u64, std::result::Result<String, ()>>,
     flaws: BTreeMap<Op, VecDeque<Flaw>>,
+    unfit: BTreeSet<MediaKey>,
     counter: u64,
 }
 
@@ -127,6 +133,11 @@ impl Site {
     pub fn shown(&self) -> Vec<Shown> {
         self.land();
         self.state().shown.clone()
+    }
+
+    /// Whether the platform ever refused a video.
+    pub fn found_unfit(&self, media: &MediaKey) -> bool {
+        self.state().unfit.contains(media)
     }
 
     /// Whether something may still take effect.
@@ -317,12 +328,18 @@ impl Destination for Site {
             return Ok(Poll::Published(self.receipt(Some(id))));
         }
         let mut state = self.state();
-        if flaw == Some(Flaw::Gone) && !state.shown.iter().any(|shown| shown.ticket == ticket.handle) {
+        let is_shown = state.shown.iter().any(|shown| shown.ticket == ticket.handle);
+        if flaw == Some(Flaw::Gone) && !is_shown {
             state.uploads.remove(&ticket.handle);
         }
         let Some(upload) = state.uploads.get_mut(&ticket.handle) else { return Ok(Poll::Gone) };
         if (upload.bytes.len() as u64) < upload.size {
             return Ok(Poll::Incomplete);
+        }
+        if flaw == Some(Flaw::Unfit) && !is_shown {
+            let media = MediaKey::of(&upload.bytes);
+            state.unfit.insert(media);
+            return Ok(Poll::Failed(Error::new(ErrorKind::Rejected, "poll", UNFIT)));
         }
         if upload.polls_left > 0 {
             upload.polls_left -= 1;

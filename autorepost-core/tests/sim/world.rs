@@ -21,7 +21,7 @@ use autorepost_core::{
     operator::{Operator, Settled},
     policy::{Policy, after},
     port::{Authorizer, ConnectionStore, Destination, EntropyExt, JobQueue, Ports, RuleStore, Source},
-    post::Unusable,
+    post::Post,
     repost::Repost,
     rule::{DestinationSpec, HashtagRule, Options, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
     seal::{Binding, KeyRing, Purpose},
@@ -64,6 +64,14 @@ struct Task {
     future: Pin<Box<dyn Future<Output = ()>>>,
 }
 
+/// The keys that a process has when it starts; the first seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Old,
+    Both,
+    New,
+}
+
 pub struct World {
     pub hub: Arc<Hub>,
     pub feed: Arc<Feed>,
@@ -72,10 +80,12 @@ pub struct World {
     pub policy: Policy,
     pub accounts: Vec<Connection>,
     pub rules: Vec<RuleId>,
+    /// Rules that are to be added.
+    to_add: Vec<(&'static str, RuleSpec)>,
     base: Ports,
     processes: Vec<Process>,
     tasks: Vec<Task>,
-    rotated: bool,
+    keys: Keys,
     born: u64,
     pub polls: u64,
     /// Polls right after which the polled task's process is killed.
@@ -153,10 +163,11 @@ impl World {
             policy,
             accounts: Vec::new(),
             rules: Vec::new(),
+            to_add: Vec::new(),
             base,
             processes: Vec::new(),
             tasks: Vec::new(),
-            rotated: false,
+            keys: Keys::Old,
             born: 0,
             polls: 0,
             crash_at: Vec::new(),
@@ -179,23 +190,28 @@ impl World {
             shadow: false,
             mentions: Default::default(),
         };
-        self.add_rule("everything", spec.clone());
+        self.to_add.push(("everything", spec.clone()));
         if setting.twin_rule {
             spec.destinations.truncate(2);
-            self.add_rule("twin", spec);
+            self.to_add.push(("twin", spec));
+        }
+        if !setting.late_rules {
+            self.add_rules();
         }
         let upkeep = NewJob::upkeep(JobId::new(start(), self.base.entropy.bytes()), start());
         block_on(self.hub.memory.enqueue(&[upkeep])).unwrap();
         (0..setting.processes).for_each(|_| self.spawn());
     }
 
-    fn add_rule(&mut self, name: &str, spec: RuleSpec) {
-        let id = RuleId::new(start(), self.base.entropy.bytes());
-        let (tenant, state, created_at) = (OWNER, RuleState::Active, start());
-        let rule =
-            Rule { id, tenant, name: name.into(), source: self.accounts[0].id, state, spec, created_at, version: 0 };
-        block_on(RuleStore::insert(self.hub.memory.as_ref(), &rule)).unwrap();
-        self.rules.push(id);
+    fn add_rules(&mut self) {
+        for (name, spec) in std::mem::take(&mut self.to_add) {
+            let created_at = self.hub.now();
+            let id = RuleId::new(created_at, self.base.entropy.bytes());
+            let (tenant, state, source) = (OWNER, RuleState::Active, self.accounts[0].id);
+            let rule = Rule { id, tenant, name: name.into(), source, state, spec, created_at, version: 0 };
+            block_on(RuleStore::insert(self.hub.memory.as_ref(), &rule)).unwrap();
+            self.rules.push(id);
+        }
     }
 
     /// A person signs in.
@@ -215,12 +231,13 @@ impl World {
             account: AccountId::new(format!("{platform}-account")),
             handle: "alice".into(),
             method,
-            credential: credential.seal(&self.base.keys, &binding, self.base.entropy.bytes()).unwrap(),
+            credential: credential.seal(&self.ring(), &binding, self.base.entropy.bytes()).unwrap(),
             scopes: Vec::new(),
             expires_at: Some(now + TimeDelta::hours(1)),
             status: ConnectionStatus::Active,
             status_detail: None,
             paused: false,
+            resumed_at: None,
             created_at: now,
             renewed_at: now,
             version: 0,
@@ -234,7 +251,11 @@ impl World {
     }
 
     fn ring(&self) -> Arc<KeyRing> {
-        let text = if self.rotated { format!("{NEW_KEY},{OLD_KEY}") } else { format!("{OLD_KEY},{NEW_KEY}") };
+        let text = match self.keys {
+            Keys::Old => format!("{OLD_KEY},{NEW_KEY}"),
+            Keys::Both => format!("{NEW_KEY},{OLD_KEY}"),
+            Keys::New => NEW_KEY.to_owned(),
+        };
         Arc::new(KeyRing::parse(&text).unwrap())
     }
 
@@ -328,10 +349,29 @@ impl World {
     /// Nothing more goes wrong than what is on its way already, and the operators undo what they did.
     pub fn calm(&mut self) {
         (0..self.feed.posts().len()).for_each(|at| self.feed.show(at));
+        self.add_rules();
         for process in &mut self.processes {
             process.frozen = 0;
         }
         self.settle_down();
+        self.retire_old_key();
+    }
+
+    /// As the operators do it: every process has both keys, everything is sealed anew, and then the old key is taken away.
+    fn retire_old_key(&mut self) {
+        if self.keys == Keys::Old {
+            return;
+        }
+        (0..self.processes.len()).for_each(|process| self.crash(process));
+        let ports = Ports { keys: self.ring(), ..self.base.clone() };
+        let flaws = self.hub.put_store_flaws_aside();
+        let result = block_on(Operator::new(&ports, OWNER, "operator").reseal()).unwrap();
+        self.hub.put_store_flaws_back(flaws);
+        if let Some(broken) = result.broken.first() {
+            self.hub.broken(format!("a credential opens with no key: {broken}"));
+        }
+        self.keys = Keys::New;
+        (0..self.processes.len()).for_each(|process| self.crash(process));
     }
 
     /// What the operators see to whenever they look: nothing stays held, dead or in doubt.
@@ -418,15 +458,21 @@ impl World {
         self.hub.clock.set(next.unwrap_or(little).max(little));
     }
 
-    /// Whether a repost was skipped for a privacy that is over.
+    /// Whether a repost was skipped and its post, which was private, is not any more.
     pub fn is_to_be_revealed(&self, repost: &Repost) -> bool {
-        let private = repost.state.reason().is_some_and(|reason| reason.text == Unusable::Private.text());
+        let hidden = |post: &Post| post.id == repost.post && post.found.is_hidden();
+        let skipped = matches!(repost.state, RepostState::Skipped { .. });
+        let private = skipped && self.hub.memory.posts().iter().any(hidden);
         let there = |post: &SourcePost| post.found.key == repost.key.post && !post.deleted;
+        private && self.leads_to(repost.connection) && self.feed.posts().iter().any(there)
+    }
+
+    /// Whether a rule leads to a connection.
+    pub fn leads_to(&self, connection: ConnectionId) -> bool {
         let leads = |rule: &Rule| {
-            rule.state != RuleState::Removed
-                && rule.spec.destinations.iter().any(|to| to.connection == repost.connection)
+            rule.state != RuleState::Removed && rule.spec.destinations.iter().any(|to| to.connection == connection)
         };
-        private && self.hub.memory.all_rules().iter().any(leads) && self.feed.posts().iter().any(there)
+        self.hub.memory.all_rules().iter().any(leads)
     }
 
     /// Whether a rule is left.
@@ -435,8 +481,9 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        let (now, posts) = (self.hub.now(), self.hub.memory.posts());
-        let admitted = |post: &SourcePost| posts.iter().any(|one| one.found.key == post.found.key);
+        let (now, posts, reposts) = (self.hub.now(), self.hub.memory.posts(), self.hub.memory.reposts());
+        let taken = |one: &Post| reposts.iter().any(|repost| repost.post == one.id);
+        let admitted = |post: &SourcePost| posts.iter().any(|one| one.found.key == post.found.key && taken(one));
         self.sites.values().all(|site| site.is_quiet())
             && self
                 .hub
@@ -494,6 +541,7 @@ impl Setting {
             hourly_cap: None,
             anomaly_max: 1000,
             twin_rule: false,
+            late_rules: false,
         }
     }
 }

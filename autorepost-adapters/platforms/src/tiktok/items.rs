@@ -1,13 +1,8 @@
 //! What TikTok's pages say of posts, read.
 
-use autorepost_core::{
-    Result,
-    post::{FoundPost, PostKind, Unusable},
-};
+use autorepost_core::post::{FoundPost, PostKind, Unusable};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-
-use super::changed;
 
 /// Where the next page begins, in milliseconds, given where this one began and the times on it.
 ///
@@ -33,15 +28,18 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// When an item was made. Where it does not say so, its id does: the upper half of it counts seconds since 1970.
 pub(super) fn created_at(item: &Value) -> Option<DateTime<Utc>> {
-    text(&item["createTime"])?.parse().ok().and_then(|secs| DateTime::from_timestamp(secs, 0))
+    let told = text(&item["createTime"]).and_then(|secs| secs.parse().ok());
+    let secs = told.or_else(|| Some(text(&item["id"])?.parse::<i64>().ok()? >> 32))?;
+    DateTime::from_timestamp(secs, 0)
 }
 
-pub(super) fn found(op: &'static str, item: &Value) -> Result<FoundPost> {
-    let missing = |field: &str| changed(op, &format!("a post has no {field}"));
-    let key = text(&item["id"]).ok_or_else(|| missing("id"))?;
-    let author = text(&item["author"]["uniqueId"]).ok_or_else(|| missing("author"))?;
-    let posted_at = created_at(item).ok_or_else(|| missing("createTime"))?;
+/// A post as an item tells it, of an account with this handle; nothing when it has no id.
+pub(super) fn found(item: &Value, handle: &str) -> Option<FoundPost> {
+    let key = text(&item["id"])?;
+    let author = text(&item["author"]["uniqueId"]).unwrap_or_else(|| handle.to_owned());
+    let posted_at = created_at(item)?;
     let duration_secs = item["video"]["duration"].as_u64().and_then(|secs| u32::try_from(secs).ok());
     let kind = if item.get("imagePost").is_some() {
         PostKind::Unusable { why: Unusable::Photo }
@@ -52,7 +50,7 @@ pub(super) fn found(op: &'static str, item: &Value) -> Result<FoundPost> {
     } else {
         PostKind::Video { duration_secs: duration_secs.filter(|secs| *secs > 0) }
     };
-    Ok(FoundPost {
+    Some(FoundPost {
         url: format!("https://www.tiktok.com/@{author}/video/{key}"),
         key,
         author,
@@ -81,6 +79,14 @@ pub(super) fn rendition(video: &Value) -> Option<(String, Option<u64>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_is_read_as_long_as_it_has_an_id() {
+        let item = serde_json::json!({"id": "7574573612738645291", "video": {"duration": 9}});
+        let post = found(&item, "alice").expect("it has an id");
+        assert_eq!((post.author.as_str(), post.posted_at.timestamp()), ("alice", 7_574_573_612_738_645_291 >> 32));
+        assert_eq!(found(&serde_json::json!({"createTime": 1_763_600_000, "video": {}}), "alice"), None);
+    }
 
     #[test]
     fn the_next_page_leaves_out_no_second_and_no_week() {

@@ -11,7 +11,7 @@ use autorepost_core::{
 };
 use chrono::TimeDelta;
 
-use super::{OWNER, TARGETS, Task, World, set_rule};
+use super::{Keys, OWNER, TARGETS, Task, World, set_rule};
 use crate::{accounts::SourcePost, act::Act};
 
 impl World {
@@ -58,12 +58,15 @@ impl World {
             Act::Show(n) => self.feed.show(index(n, self.feed.posts().len())),
             Act::Delete(n) => self.feed.delete(index(n, self.feed.posts().len())),
             Act::Rename => self.feed.rename(format!("alice{}", self.feed.posts().len())),
+            Act::Rule(..) if self.rules.is_empty() => {}
             Act::Rule(n, state) => {
                 let id = self.rules[index(n, self.rules.len())];
                 self.command(move |operator| {
                     Box::pin(async move { set_rule(operator, id, |rule| rule.state = state).await })
                 });
             }
+            Act::AddRules => self.add_rules(),
+            Act::HoldTarget(..) if self.rules.is_empty() => {}
             Act::HoldTarget(n, paused) => {
                 let (id, at) = (self.rules[0], index(n, 3));
                 self.command(move |operator| {
@@ -105,7 +108,7 @@ impl World {
                 });
             }
             Act::RotateKey => {
-                self.rotated = true;
+                self.keys = Keys::Both;
                 self.command(|operator| Box::pin(async move { drop(operator.reseal().await) }));
             }
         }
