@@ -1,6 +1,6 @@
 //! Rules: which posts of a source go to which destinations, and how.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     Error, Platform, Result,
     id::{ConnectionId, RuleId, TenantId},
+    policy::after,
 };
 
 /// From one source account to its destinations.
@@ -67,6 +68,11 @@ pub struct RuleSpec {
 }
 
 impl RuleSpec {
+    /// When a post of that time may be published at the earliest.
+    pub fn due_at(&self, posted_at: DateTime<Utc>) -> DateTime<Utc> {
+        after(posted_at, Duration::from_secs(self.delay_secs.into()))
+    }
+
     /// Reads what an owner wrote. What is stored may hold what only a later version knows; what a person writes may not: a
     /// misspelt filter must not be a filter that is missing.
     ///

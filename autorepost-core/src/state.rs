@@ -278,6 +278,14 @@ impl RepostState {
         matches!(self, Self::Published { .. } | Self::Skipped { .. } | Self::Failed { .. } | Self::Unconfirmed { .. })
     }
 
+    /// The names of the states in which a repost is on its way: newer ones to the same account let it go first.
+    pub const ON_ITS_WAY: [&str; 6] = ["planned", "preparing", "ready", "uploading", "processing", "committing"];
+
+    /// Whether it is on its way: neither at an end nor waiting.
+    pub const fn is_on_its_way(&self) -> bool {
+        !self.is_terminal() && !matches!(self, Self::Waiting { .. })
+    }
+
     /// Whether the preparation still has to be done.
     pub const fn needs_prep(&self) -> bool {
         matches!(self, Self::Planned | Self::Preparing | Self::Waiting { resume: Resume::Prepare, .. })

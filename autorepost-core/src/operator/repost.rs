@@ -110,7 +110,12 @@ impl Operator<'_> {
             }
             state => {
                 self.ports.jobs.hasten(&[repost.job_key()]).await?;
-                say(true, format!("is {}, and goes on now", state.name()))
+                let due = leading(rules, repost.connection).map(|rule| rule.spec.due_at(repost.posted_at));
+                let then = match due.filter(|due| *due > self.ports.clock.now()) {
+                    Some(due) => format!("its rule delays it until {}", due.format("%Y-%m-%d %H:%M UTC")),
+                    None => "goes on now".into(),
+                };
+                say(true, format!("is {}, and {then}", state.name()))
             }
         })
     }

@@ -4,7 +4,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -102,8 +101,7 @@ impl Worker {
 
         let detail = notes.into_iter().chain(rendered.notes).collect::<Vec<_>>().join("; ");
         let submission = Submission { media, content: rendered.content };
-        let delay = Duration::from_secs(passage.rule.spec.delay_secs.into());
-        let run_at = after(repost.posted_at, delay).max(self.now());
+        let run_at = passage.rule.spec.due_at(repost.posted_at).max(self.now());
         let publish = NewJob::publish(self.job_id(), &repost, run_at);
         self.step(job, &repost, Event::Prepared(submission), detail, With::then(publish)).await?;
         Ok(End::Stepped)

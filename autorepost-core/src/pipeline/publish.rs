@@ -119,8 +119,16 @@ impl Worker {
 
     async fn begin(&self, job: &Job, repost: &Repost, passage: &Passage, submission: &Submission) -> Result<Turn> {
         let now = self.now();
+        // Its job may have been made due by somebody who knows nothing of the rule's delay.
+        let due = passage.rule.spec.due_at(repost.posted_at);
+        if now < due {
+            let again = Finish::Again { run_at: due, attempts: job.attempts, note: Some("its rule delays it".into()) };
+            self.ports.jobs.finish(job.lease(), &again).await?;
+            return Ok(Turn::Over);
+        }
         if self.must_wait_for_older(repost).await? {
-            let run_at = after(now, self.policy.order_wait_max / 50);
+            // Whoever lets go of the older one makes this one due; this is for when that is forgotten.
+            let run_at = after(now, self.policy.order_wait_max / 10);
             let note = Some("an older post of the account goes first".to_owned());
             let again = Finish::Again { run_at, attempts: job.attempts, note };
             self.ports.jobs.finish(job.lease(), &again).await?;
@@ -227,7 +235,7 @@ impl Worker {
         }
         let query = RepostQuery {
             account: Some((repost.key.platform, repost.key.account.clone())),
-            states: vec!["planned", "preparing", "ready", "uploading", "processing", "committing"],
+            states: RepostState::ON_ITS_WAY.to_vec(),
             posted_before: Some(repost.posted_at),
             limit: 1,
             ..RepostQuery::default()

@@ -9,7 +9,7 @@ use crate::{
     id::{ConnectionId, RuleId},
     job::{Finish, Job, NewJob},
     policy::after,
-    port::{After, EntropyExt, Guard, Signal, Step},
+    port::{After, EntropyExt, Guard, RepostQuery, Signal, Step},
     repost::{Entry, Repost},
     rule::{DestinationSpec, Rule, RuleState},
     state::{Event, Owner, Reason, apply},
@@ -121,7 +121,28 @@ impl Worker {
         if !step.jobs.is_empty() {
             self.ports.wake.wake();
         }
+        if before.state.is_on_its_way() && !stored.state.is_on_its_way() {
+            // The step is written: what only makes others faster must not fail it.
+            drop(self.hasten_next(&stored).await);
+        }
         Ok(stored)
+    }
+
+    /// The next repost to the account need not wait for this one any more.
+    async fn hasten_next(&self, repost: &Repost) -> Result<()> {
+        let query = RepostQuery {
+            account: Some((repost.key.platform, repost.key.account.clone())),
+            states: vec!["ready"],
+            limit: 1,
+            ..RepostQuery::default()
+        };
+        let next = self.ports.reposts.list(repost.tenant, &query).await?;
+        let keys: Vec<_> = next.iter().map(Repost::job_key).collect();
+        if !keys.is_empty() {
+            self.ports.jobs.hasten(&keys).await?;
+            self.ports.wake.wake();
+        }
+        Ok(())
     }
 
     pub(super) fn entry(&self, job: &Job, at: DateTime<Utc>, event: &str, state: &str, detail: &str) -> Entry {

@@ -15,7 +15,7 @@ use autorepost_core::{
     policy::Policy,
     port::{Clock, ConnectionStore},
     post::{FoundPost, PostKind, Unusable},
-    rule::{ReplySettings, RuleState},
+    rule::ReplySettings,
     seal::KeyRing,
     state::{Attempt, Event, Owner, RepostState, Ticket, apply},
     submission::{Content, Submission},
@@ -23,7 +23,7 @@ use autorepost_core::{
 };
 use chrono::TimeDelta;
 
-use crate::support::{Installation, add_rule, block_on, destination, found, start};
+use crate::support::{Installation, block_on, found, start};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -149,6 +149,7 @@ impl World {
             sync_min: secs(240),
             sync_max: secs(1_200),
             audit_every: secs(2 * 3600),
+            upkeep_every: secs(1_800),
             anomaly_max: setting.anomaly_max,
             ..Policy::default()
         };
@@ -420,7 +421,7 @@ impl World {
 
     /// Runs everything fairly until nothing is left to do; `false` when that does not come.
     pub fn drain(&mut self, rounds_max: u32) -> bool {
-        let mut looked_at = self.hub.now();
+        let (mut looked_at, mut turn) = (self.hub.now(), 0);
         for _ in 0..rounds_max {
             if self.tasks.is_empty() {
                 if self.hub.now() - looked_at >= OPERATORS_LOOK {
@@ -431,7 +432,8 @@ impl World {
                     return true;
                 }
                 self.skip_idle_time();
-                (0..self.processes.len()).for_each(|process| self.claim(process));
+                turn = (turn + 1) % self.processes.len();
+                self.claim(turn);
             }
             let mut round = self.tasks.len();
             while round > 0 {
