@@ -185,6 +185,12 @@ impl Grants {
         !current.access_ended && Self::generation(credential) == current.generation
     }
 
+    /// Whether its refresh token works.
+    pub fn can_renew(&self, platform: Platform, credential: &Credential) -> bool {
+        let mut grants = self.lock();
+        Self::generation(credential) == grants.entry(platform).or_default().generation
+    }
+
     pub fn end_access(&self, platform: Platform) {
         self.lock().entry(platform).or_default().access_ended = true;
     }

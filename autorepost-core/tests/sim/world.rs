@@ -1,6 +1,7 @@
 //! A whole installation: processes, the database, the platforms, the operators; and what moves it by one act.
 
 mod deeds;
+mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +22,6 @@ use autorepost_core::{
     operator::{Operator, Settled},
     policy::{Policy, after},
     port::{Authorizer, ConnectionStore, Destination, EntropyExt, JobQueue, Ports, RuleStore, Source},
-    post::Post,
-    repost::Repost,
     rule::{DestinationSpec, HashtagRule, Options, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
     seal::{Binding, KeyRing, Purpose},
     state::RepostState,
@@ -31,7 +30,7 @@ use autorepost_core::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    accounts::{Feed, Grants, Renewal, SourcePost},
+    accounts::{Feed, Grants, Renewal},
     act::Setting,
     block_on,
     door::Door,
@@ -91,6 +90,8 @@ pub struct World {
     /// Polls right after which the polled task's process is killed.
     pub crash_at: Vec<u64>,
     pub crashed_in: Vec<String>,
+    hourly_cap: Option<u32>,
+    anomalies: bool,
 }
 
 pub fn start() -> DateTime<Utc> {
@@ -173,6 +174,8 @@ impl World {
             polls: 0,
             crash_at: Vec::new(),
             crashed_in: Vec::new(),
+            hourly_cap: setting.hourly_cap,
+            anomalies: setting.anomaly_max < 1000,
         };
         world.set_up(setting);
         world
@@ -351,6 +354,8 @@ impl World {
     pub fn calm(&mut self) {
         (0..self.feed.posts().len()).for_each(|at| self.feed.show(at));
         self.add_rules();
+        // Commands that are not done by now died with their terminals.
+        self.tasks.retain(|task| task.process.is_some());
         for process in &mut self.processes {
             process.frozen = 0;
         }
@@ -421,10 +426,13 @@ impl World {
 
     /// Runs everything fairly until nothing is left to do; `false` when that does not come.
     pub fn drain(&mut self, rounds_max: u32) -> bool {
-        let (mut looked_at, mut turn) = (self.hub.now(), 0);
+        let calm_at = self.hub.now();
+        let (mut looked_at, mut turn) = (calm_at, 0);
         for _ in 0..rounds_max {
             if self.tasks.is_empty() {
                 if self.hub.now() - looked_at >= OPERATORS_LOOK {
+                    self.look_for_delays(calm_at);
+                    self.look_for_needless_stops();
                     self.settle_down();
                     looked_at = self.hub.now();
                 }
@@ -458,46 +466,6 @@ impl World {
         });
         let little = after(now, Duration::from_millis(100));
         self.hub.clock.set(next.unwrap_or(little).max(little));
-    }
-
-    /// Whether a repost was skipped and its post, which was private, is not any more.
-    pub fn is_to_be_revealed(&self, repost: &Repost) -> bool {
-        let hidden = |post: &Post| post.id == repost.post && post.found.is_hidden();
-        let skipped = matches!(repost.state, RepostState::Skipped { .. });
-        let private = skipped && self.hub.memory.posts().iter().any(hidden);
-        let there = |post: &SourcePost| post.found.key == repost.key.post && !post.deleted;
-        private && self.leads_to(repost.connection) && self.feed.posts().iter().any(there)
-    }
-
-    /// Whether a rule leads to a connection.
-    pub fn leads_to(&self, connection: ConnectionId) -> bool {
-        let leads = |rule: &Rule| {
-            rule.state != RuleState::Removed && rule.spec.destinations.iter().any(|to| to.connection == connection)
-        };
-        self.hub.memory.all_rules().iter().any(leads)
-    }
-
-    /// Whether a rule is left.
-    pub fn has_rule(&self) -> bool {
-        self.hub.memory.all_rules().iter().any(|rule| rule.state != RuleState::Removed)
-    }
-
-    fn is_done(&self) -> bool {
-        let (now, posts, reposts) = (self.hub.now(), self.hub.memory.posts(), self.hub.memory.reposts());
-        let taken = |one: &Post| reposts.iter().any(|repost| repost.post == one.id);
-        let admitted = |post: &SourcePost| posts.iter().any(|one| one.found.key == post.found.key && taken(one));
-        self.sites.values().all(|site| site.is_quiet())
-            && self
-                .hub
-                .memory
-                .reposts()
-                .iter()
-                .all(|repost| repost.state.is_terminal() && !self.is_to_be_revealed(repost))
-            && self
-                .feed
-                .posts()
-                .iter()
-                .all(|post| !self.has_rule() || post.deleted || (post.visible_from <= now && admitted(post)))
     }
 }
 
