@@ -409,3 +409,20 @@ impl Authorizer for X {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_keys_of_one_upload_are_told_by_their_ids() {
+        assert!(same_media("7_1945", "13_1945") && same_media("7_1945", "1945"));
+        assert!(!same_media("7_1945", "7_1946") && !same_media("7_", "7_"));
+    }
+
+    #[test]
+    fn only_a_problem_in_xs_own_form_counts_as_its_answer() {
+        assert!(is_problem(&json!({"title": "Forbidden", "status": 403})));
+        assert!(!is_problem(&json!({"message": "Attention required"})) && !is_problem(&Value::Null));
+    }
+}

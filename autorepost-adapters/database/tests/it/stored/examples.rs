@@ -61,6 +61,7 @@ pub fn connections() -> Vec<Connection> {
             status,
             status_detail: (status != Active).then(|| "why".to_owned()),
             paused: row == 4,
+            resumed_at: None,
             created_at: at(row as i64),
             renewed_at: at(100),
             version: 0,
@@ -175,7 +176,8 @@ pub fn cursor() -> Cursor {
         resume: Some("page".into()),
         newest,
         last_ok_at: Some(at(51)),
-        hidden: Default::default(),
+        walked: None,
+        walking: Default::default(),
     }
 }
 
