@@ -167,7 +167,7 @@ pub async fn the_latest_closing_holds(limiters: Limiters) {
         }
     }
     let closings = (1..=32).map(|n: u64| {
-        let limiter = if n % 2 == 0 { &near } else { &far };
+        let limiter = if n.is_multiple_of(2) { &near } else { &far };
         limiter.close("b", at(1 + n * 7 % 32))
     });
     assert!(all_at_once(closings.collect()).await.iter().all(Result::is_ok));
