@@ -3,7 +3,7 @@
 //! Nothing here is needed to be correct: Redis may be emptied, stopped or frozen at any moment. Workers then find their jobs
 //! by polling, allowances are counted by each process for itself, and an OAuth login is begun again.
 //!
-//! Everything goes over one connection (RESP3) that comes back by itself. No call takes longer than
+//! A process has two connections (RESP3), one of them for the signals, which come back by themselves. No call takes longer than
 //! [`RedisConfig::command_timeout`]; without a connection, or after one that had no answer, it ends at once.
 //!
 //! The user in Redis needs the commands `PING INFO CLIENT|ID SUBSCRIBE PUBLISH EVAL GET SET GETDEL PEXPIRE TIME LINDEX LLEN
@@ -23,14 +23,13 @@ use autorepost_core::{
     Result,
     port::{RateLimiter, Scratch, Wake},
 };
-use fred::interfaces::ClientLike;
 use tokio::time::timeout;
 
 pub use config::RedisConfig;
 pub use health::Health;
 
 use limiter::RedisLimiter;
-use link::{Link, Tasks};
+use link::{Link, Routers, Tasks};
 use scratch::RedisScratch;
 use wake::RedisWake;
 
@@ -56,11 +55,8 @@ impl Redis {
     /// wrong; [`Unavailable`](autorepost_core::ErrorKind::Unavailable) when the server does not answer.
     pub async fn connect(config: &RedisConfig) -> Result<Self> {
         let link = Link::new(config, true)?;
-        let router = link.first_connection(config.connect_timeout).await?;
-        // From here on nothing is missed, so that the first worker need not be woken for it.
-        let subscribed = link.subscribe().await.inspect_err(|_| router.abort());
-        subscribed?;
-        Ok(Self::wired(link, router, true))
+        let routers = link.connect(config.connect_timeout).await?;
+        Ok(Self::wired(link, routers, true))
     }
 
     /// Connects in the background, and keeps trying: for a program that must start while Redis is away. Needs a Tokio
@@ -71,13 +67,13 @@ impl Redis {
     /// [`Configuration`](autorepost_core::ErrorKind::Configuration) for an address or a certificate that cannot be read.
     pub fn open(config: &RedisConfig) -> Result<Self> {
         let link = Link::new(config, false)?;
-        let router = link.client.connect();
-        Ok(Self::wired(link, router, false))
+        let routers = link.begin();
+        Ok(Self::wired(link, routers, false))
     }
 
-    fn wired(link: Arc<Link>, router: fred::types::ConnectHandle, subscribed: bool) -> Self {
+    fn wired(link: Arc<Link>, routers: Routers, subscribed: bool) -> Self {
         let wake = Arc::new(RedisWake::default());
-        let tasks = Arc::new(Tasks::start(&link, router, &wake, subscribed));
+        let tasks = Arc::new(Tasks::start(&link, routers, &wake, subscribed));
         wake.hold(&tasks);
         let limiter = Arc::new(RedisLimiter::new(Arc::clone(&link), Arc::clone(&tasks)));
         let scratch = Arc::new(RedisScratch::new(Arc::clone(&link), Arc::clone(&tasks)));
@@ -120,8 +116,8 @@ impl Redis {
     /// Says goodbye. The ports work on within this process; nothing connects again.
     pub async fn close(&self) {
         self.tasks.stop();
-        // Whether Redis hears it or not, the connection is gone.
-        let _ = timeout(Self::CLOSE_MAX, self.link.client.quit()).await;
+        // Without an answer, too, the connections are cut.
+        let _ = timeout(Self::CLOSE_MAX, self.link.quit()).await;
         self.tasks.cut();
     }
 }

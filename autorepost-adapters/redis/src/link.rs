@@ -66,7 +66,10 @@ pub(crate) async fn eval<T: FromValue>(
 
 /// The connection: every call to Redis goes through [`run`](Self::run).
 pub(crate) struct Link {
-    pub(crate) client: Client,
+    client: Client,
+    /// Hears the signals, on a connection of its own: the driver takes no answer for SUBSCRIBE, so where that is refused it
+    /// takes every later answer for that of another call.
+    ears: Client,
     pub(crate) namespace: String,
     channel: String,
     command_timeout: Duration,
@@ -96,7 +99,8 @@ impl Link {
         let place = format!("{}:{}", server.host, server.port);
         let mut policy = ReconnectPolicy::new_exponential(0, RECONNECT_MIN_MS, RECONNECT_MAX_MS, 2);
         policy.set_jitter(RECONNECT_JITTER_MS);
-        let client = Builder::from_config(driver)
+        let mut builder = Builder::from_config(driver);
+        builder
             .with_connection_config(|connection| {
                 connection.connection_timeout = config.connect_timeout;
                 connection.internal_command_timeout = config.connect_timeout;
@@ -109,11 +113,12 @@ impl Link {
                     UnresponsiveConfig { max_timeout: Some(SILENCE_MAX), interval: SILENCE_MAX / 6 };
             })
             .with_performance_config(|performance| performance.default_command_timeout = config.command_timeout)
-            .set_policy(policy)
-            .build()
-            .map_err(|cause| error("connect Redis", &cause))?;
+            .set_policy(policy);
+        let build = || builder.build().map_err(|cause| error("connect Redis", &cause));
+        let (client, ears) = (build()?, build()?);
         Ok(Arc::new(Self {
             client,
+            ears,
             channel: format!("{}:wake", config.namespace),
             namespace: config.namespace.clone(),
             command_timeout: config.command_timeout,
@@ -123,17 +128,43 @@ impl Link {
         }))
     }
 
-    /// Connects for the first time, in `limit` at most.
-    pub(crate) async fn first_connection(&self, limit: Duration) -> Result<ConnectHandle> {
+    /// Begins to connect.
+    pub(crate) fn begin(&self) -> Routers {
+        Routers { client: self.client.connect(), ears: self.ears.connect() }
+    }
+
+    /// Connects for the first time, in `limit` at most, and subscribes.
+    pub(crate) async fn connect(&self, limit: Duration) -> Result<Routers> {
+        let began = Instant::now();
+        let client = self.first_connection(&self.client, limit).await?;
+        let routers = match self.first_connection(&self.ears, limit.saturating_sub(began.elapsed())).await {
+            Ok(ears) => Routers { client, ears },
+            Err(failed) => {
+                client.abort();
+                return Err(failed);
+            }
+        };
+        // From here on no signal is missed, so that the first worker need not be woken for it.
+        match self.subscribe().await {
+            Ok(()) => Ok(routers),
+            Err(failed) => {
+                routers.client.abort();
+                routers.ears.abort();
+                Err(failed)
+            }
+        }
+    }
+
+    async fn first_connection(&self, client: &Client, limit: Duration) -> Result<ConnectHandle> {
         let op = "connect Redis";
-        let mut router = self.client.connect();
+        let mut router = client.connect();
         let connected = async {
             tokio::select! {
                 ended = &mut router => match ended {
                     Ok(ended) => ended,
                     Err(_) => Err(DriverError::new(DriverKind::Canceled, "")),
                 },
-                connected = self.client.wait_for_connect() => connected,
+                connected = client.wait_for_connect() => connected,
             }
         };
         let failed = match timeout(limit, connected).await {
@@ -174,26 +205,12 @@ impl Link {
     where
         F: Future<Output = Result<T, DriverError>>,
     {
-        let began = Instant::now();
-        let place = timeout(self.command_timeout, self.free.acquire()).await;
-        // The driver has to know the end: what has timed out it does not send any more when the connection is back.
-        let left = self.command_timeout.saturating_sub(began.elapsed());
-        let cause = if place.is_err() || left.is_zero() {
-            DriverError::new(DriverKind::Backpressure, "")
-        } else {
-            let commands = self.client.with_options(&Options {
-                max_attempts: Some(1),
-                timeout: Some(left),
-                fail_fast: true,
-                ..Options::default()
-            });
-            match call(commands).await {
-                Ok(value) => {
-                    self.answered();
-                    return Ok(value);
-                }
-                Err(cause) => cause,
+        let cause = match self.attempt(&self.client, call).await {
+            Ok(value) => {
+                self.answered();
+                return Ok(value);
             }
+            Err(cause) => cause,
         };
         if is_unconnected(&cause) {
             return Err(self.unconnected(op));
@@ -211,14 +228,45 @@ impl Link {
         Err(failed)
     }
 
+    async fn attempt<T, F>(&self, client: &Client, call: impl FnOnce(Commands) -> F) -> Result<T, DriverError>
+    where
+        F: Future<Output = Result<T, DriverError>>,
+    {
+        let began = Instant::now();
+        let place = timeout(self.command_timeout, self.free.acquire()).await;
+        // The driver has to know the end: what has timed out it does not send any more when the connection is back.
+        let left = self.command_timeout.saturating_sub(began.elapsed());
+        if place.is_err() || left.is_zero() {
+            return Err(DriverError::new(DriverKind::Backpressure, ""));
+        }
+        call(client.with_options(&Options {
+            max_attempts: Some(1),
+            timeout: Some(left),
+            fail_fast: true,
+            ..Options::default()
+        }))
+        .await
+    }
+
     /// Asks whether Redis answers, also when it did not just now.
     pub(crate) async fn ping(&self) -> Result<()> {
         self.probe("ping Redis", |commands| async move { commands.ping::<()>(None).await }).await
     }
 
-    pub(crate) async fn subscribe(&self) -> Result<()> {
+    /// Subscribes to the signals. A refusal comes as the answer to the PING that follows.
+    async fn subscribe(&self) -> Result<()> {
         let channel = self.channel.clone();
-        self.probe("subscribe to wake-ups", |commands| async move { commands.subscribe(channel).await }).await
+        let subscribe = |commands: Commands| async move {
+            commands.subscribe(channel).await?;
+            commands.ping::<()>(None).await
+        };
+        self.attempt(&self.ears, subscribe).await.map_err(|cause| error("subscribe to wake-ups", &cause))
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn quit(&self) {
+        // Whether Redis hears it or not, the connections are cut.
+        let _ = tokio::join!(self.client.quit(), self.ears.quit());
     }
 
     /// There is no connection. Why, is told where it is kept.
@@ -257,31 +305,43 @@ impl Link {
     }
 }
 
+/// The driver's own tasks, one for a connection.
+pub(crate) struct Routers {
+    client: ConnectHandle,
+    ears: ConnectHandle,
+}
+
 /// What runs beside the calls. It ends when it is dropped.
 pub(crate) struct Tasks {
     running: Mutex<JoinSet<()>>,
-    /// The driver's own task, which is begun anew when it ends.
-    router: Arc<Mutex<AbortHandle>>,
+    /// What ends the driver's own tasks, which are begun anew when they end by themselves.
+    routers: [Arc<Mutex<AbortHandle>>; 2],
 }
 
 impl Tasks {
-    pub(crate) fn start(link: &Arc<Link>, router: ConnectHandle, wake: &RedisWake, subscribed: bool) -> Self {
-        let handle = Arc::new(Mutex::new(router.abort_handle()));
+    pub(crate) fn start(link: &Arc<Link>, routers: Routers, wake: &RedisWake, subscribed: bool) -> Self {
+        let handle = |router: &ConnectHandle| Arc::new(Mutex::new(router.abort_handle()));
+        let handles = [handle(&routers.client), handle(&routers.ears)];
+        let client = Router { task: routers.client, handle: Arc::clone(&handles[0]) };
+        let ears = Router { task: routers.ears, handle: Arc::clone(&handles[1]) };
         let mut running = JoinSet::new();
-        running.spawn(keep(Arc::clone(link), router, Arc::clone(&handle), Arc::clone(&wake.own), subscribed));
+        running.spawn(keep(Arc::clone(link), client));
+        running.spawn(keep_subscribed(Arc::clone(link), ears, Arc::clone(&wake.own), subscribed));
         running.spawn(hear(Arc::clone(link), Arc::clone(&wake.own)));
         running.spawn(publish(Arc::clone(link), Arc::clone(&wake.publish)));
-        Self { running: Mutex::new(running), router: handle }
+        Self { running: Mutex::new(running), routers: handles }
     }
 
-    /// Ends all but the connection.
+    /// Ends all but the connections.
     pub(crate) fn stop(&self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
-    /// Ends the connection.
+    /// Ends the connections.
     pub(crate) fn cut(&self) {
-        self.router.lock().unwrap_or_else(PoisonError::into_inner).abort();
+        for router in &self.routers {
+            router.lock().unwrap_or_else(PoisonError::into_inner).abort();
+        }
     }
 }
 
@@ -291,39 +351,37 @@ impl Drop for Tasks {
     }
 }
 
-/// Keeps the connection and its subscription. After each new subscription it wakes once: something may have been missed.
-async fn keep(
-    link: Arc<Link>,
-    mut router: ConnectHandle,
+struct Router {
+    task: ConnectHandle,
     handle: Arc<Mutex<AbortHandle>>,
-    own: Arc<MemoryWake>,
-    mut subscribed: bool,
-) {
-    let mut connections = link.client.reconnect_rx();
+}
+
+impl Router {
+    /// Waits until the driver gives up, where it thinks that nothing can help. An operator still may.
+    async fn ended(&mut self) -> Option<DriverError> {
+        (&mut self.task).await.ok().and_then(Result::err)
+    }
+
+    async fn begin_again(&mut self, client: &Client) {
+        sleep(Duration::from_millis(RECONNECT_MAX_MS.into())).await;
+        self.task = client.connect();
+        *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = self.task.abort_handle();
+    }
+}
+
+/// Keeps the connection of the calls.
+async fn keep(link: Arc<Link>, mut router: Router) {
     let mut failures = link.client.error_rx();
     loop {
         let beat = if link.state().silent { SILENT_BEAT } else { BEAT };
         tokio::select! {
-            ended = &mut router => {
-                // The driver gives up where it thinks that nothing can help; an operator still may.
-                if let Ok(Err(cause)) = ended {
+            cause = router.ended() => {
+                if let Some(cause) = cause {
                     link.broken(&cause);
                 }
-                subscribed = false;
-                sleep(Duration::from_millis(RECONNECT_MAX_MS.into())).await;
-                connections = link.client.reconnect_rx();
+                router.begin_again(&link.client).await;
                 failures = link.client.error_rx();
-                router = link.client.connect();
-                *handle.lock().unwrap_or_else(PoisonError::into_inner) = router.abort_handle();
-                continue;
             }
-            connected = connections.recv() => match connected {
-                Ok(_) | Err(RecvError::Lagged(_)) => subscribed = false,
-                Err(RecvError::Closed) => {
-                    sleep(BEAT).await;
-                    connections = link.client.reconnect_rx();
-                }
-            },
             failed = failures.recv() => match failed {
                 Ok((cause, _)) => link.broken(&cause),
                 Err(RecvError::Lagged(_)) => {}
@@ -335,10 +393,49 @@ async fn keep(
             // What it tells of is told.
             () = sleep(beat) => drop(link.ping().await),
         }
-        if !subscribed && link.client.is_connected() {
-            subscribed = link.subscribe().await.is_ok();
-            if subscribed {
+    }
+}
+
+/// Keeps the subscription and its connection. After each new subscription it wakes once: something may have been missed.
+async fn keep_subscribed(link: Arc<Link>, mut router: Router, own: Arc<MemoryWake>, mut subscribed: bool) {
+    let mut connections = link.ears.reconnect_rx();
+    let mut refused = false;
+    loop {
+        tokio::select! {
+            _ = router.ended() => {
+                subscribed = false;
+                router.begin_again(&link.ears).await;
+                connections = link.ears.reconnect_rx();
+            }
+            connected = connections.recv() => match connected {
+                Ok(_) | Err(RecvError::Lagged(_)) => subscribed = false,
+                Err(RecvError::Closed) => {
+                    sleep(BEAT).await;
+                    connections = link.ears.reconnect_rx();
+                }
+            },
+            () = sleep(BEAT) => {
+                // The driver drops a connection that is silent, but only one that was asked something.
+                let ping = |commands: Commands| async move { commands.ping::<()>(None).await };
+                drop(link.attempt(&link.ears, ping).await);
+            }
+        }
+        if subscribed || !link.ears.is_connected() {
+            continue;
+        }
+        match link.subscribe().await {
+            Ok(()) => {
+                (subscribed, refused) = (true, false);
                 own.wake();
+            }
+            Err(failed) if failed.kind() == ErrorKind::Unavailable => {}
+            Err(failed) => {
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::warn!("{failed}; other processes' jobs are found by polling");
+                }
+                // What comes on this connection answers something else.
+                sleep(BEAT).await;
+                drop(timeout(BEAT, link.ears.force_reconnection()).await);
             }
         }
     }
@@ -347,7 +444,7 @@ async fn keep(
 /// Hears the signals of other processes.
 async fn hear(link: Arc<Link>, own: Arc<MemoryWake>) {
     loop {
-        let mut messages = link.client.message_rx();
+        let mut messages = link.ears.message_rx();
         loop {
             match messages.recv().await {
                 Ok(message) => {
