@@ -15,6 +15,7 @@ mod health;
 mod limiter;
 mod link;
 mod scratch;
+mod tasks;
 mod wake;
 
 use std::{sync::Arc, time::Duration};
@@ -29,8 +30,9 @@ pub use config::RedisConfig;
 pub use health::Health;
 
 use limiter::RedisLimiter;
-use link::{Link, Routers, Tasks};
+use link::Link;
 use scratch::RedisScratch;
+use tasks::{Routers, Tasks};
 use wake::RedisWake;
 
 /// A connection to Redis, and the ports on it. Clones share it; it ends with the last of them and of the ports.

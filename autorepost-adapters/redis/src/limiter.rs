@@ -25,7 +25,10 @@ use autorepost_core::{
 use chrono::{DateTime, Utc};
 use fred::interfaces::ListInterface;
 
-use crate::link::{Commands, Link, Tasks, eval};
+use crate::{
+    link::{Commands, Link, eval},
+    tasks::Tasks,
+};
 
 const ACQUIRE: &str = include_str!("limiter/acquire.lua");
 const CLOSE: &str = include_str!("limiter/close.lua");

@@ -1,11 +1,11 @@
-//! The connection, and what keeps it.
+//! The connections: each call to Redis, with its limits.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use autorepost_core::{Error, ErrorKind, Result, memory::MemoryWake, port::Wake};
+use autorepost_core::{Error, ErrorKind, Result};
 use fred::{
     clients::{Client, WithOptions},
     error::{Error as DriverError, ErrorKind as DriverKind},
@@ -16,15 +16,14 @@ use fred::{
     },
 };
 use tokio::{
-    sync::{Notify, Semaphore, broadcast::error::RecvError},
-    task::{AbortHandle, JoinSet},
-    time::{Instant, sleep, timeout},
+    sync::{Semaphore, broadcast::error::RecvError},
+    time::{Instant, timeout},
 };
 
 use crate::{
     RedisConfig,
     error::{error, is_unconnected},
-    wake::RedisWake,
+    tasks::Routers,
 };
 
 /// Calls that are in flight at most; more of them wait for their turn.
@@ -33,19 +32,13 @@ const COMMANDS_MAX: usize = 256;
 /// A connection on which an answer is missing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
-/// How often Redis is asked whether it is there.
-const BEAT: Duration = Duration::from_secs(2);
-
-/// How often when it was silent last.
-const SILENT_BEAT: Duration = Duration::from_millis(250);
-
 /// The first and the longest wait before the next attempt to connect, and what is added to it by chance, in ms.
 const RECONNECT_MIN_MS: u32 = 100;
-const RECONNECT_MAX_MS: u32 = 3_000;
+pub(crate) const RECONNECT_MAX_MS: u32 = 3_000;
 const RECONNECT_JITTER_MS: u32 = 500;
 
-/// Publications are so far apart at least.
-const WAKE_GAP: Duration = Duration::from_millis(5);
+/// What a publication begins with by which a process tries whether it hears.
+pub(crate) const TRIAL: char = '?';
 
 /// The driver with the limits of one call. The traits of commands that it lacks, that of scripts among them, it borrows from
 /// the driver without its limits: use only those that it has.
@@ -66,12 +59,12 @@ pub(crate) async fn eval<T: FromValue>(
 
 /// The connection: every call to Redis goes through [`run`](Self::run).
 pub(crate) struct Link {
-    client: Client,
+    pub(crate) client: Client,
     /// Hears the signals, on a connection of its own: the driver takes no answer for SUBSCRIBE, so where that is refused it
     /// takes every later answer for that of another call.
-    ears: Client,
+    pub(crate) ears: Client,
     pub(crate) namespace: String,
-    channel: String,
+    pub(crate) channel: String,
     command_timeout: Duration,
     /// Where it is, to be shown.
     place: String,
@@ -228,7 +221,11 @@ impl Link {
         Err(failed)
     }
 
-    async fn attempt<T, F>(&self, client: &Client, call: impl FnOnce(Commands) -> F) -> Result<T, DriverError>
+    pub(crate) async fn attempt<T, F>(
+        &self,
+        client: &Client,
+        call: impl FnOnce(Commands) -> F,
+    ) -> Result<T, DriverError>
     where
         F: Future<Output = Result<T, DriverError>>,
     {
@@ -253,14 +250,36 @@ impl Link {
         self.probe("ping Redis", |commands| async move { commands.ping::<()>(None).await }).await
     }
 
-    /// Subscribes to the signals. A refusal comes as the answer to the PING that follows.
-    async fn subscribe(&self) -> Result<()> {
+    /// Subscribes to the signals, and makes sure of it: the driver may not hear a refusal, but what is published here must be
+    /// heard.
+    pub(crate) async fn subscribe(&self) -> Result<()> {
+        let op = "subscribe to wake-ups";
+        let mut messages = self.ears.message_rx();
         let channel = self.channel.clone();
         let subscribe = |commands: Commands| async move {
             commands.subscribe(channel).await?;
+            // The driver says so when it is sent. The answer to what is sent after it means that it has arrived, or is the
+            // refusal itself.
             commands.ping::<()>(None).await
         };
-        self.attempt(&self.ears, subscribe).await.map_err(|cause| error("subscribe to wake-ups", &cause))
+        self.attempt(&self.ears, subscribe).await.map_err(|cause| error(op, &cause))?;
+        let (channel, trial) = (self.channel.clone(), format!("{TRIAL}{}", self.ears.id()));
+        let mark = trial.clone();
+        self.run(op, |commands| async move { commands.publish::<i64, _, _>(channel, mark).await }).await?;
+        let heard = async {
+            loop {
+                match messages.recv().await {
+                    Ok(message) if message.value.as_str().is_some_and(|value| value == trial.as_str()) => return true,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return false,
+                }
+            }
+        };
+        if timeout(self.command_timeout, heard).await == Ok(true) {
+            return Ok(());
+        }
+        let text = format!("what is published is not heard: let the user in REDIS_URL subscribe to {}", self.channel);
+        Err(Error::new(ErrorKind::Configuration, op, text))
     }
 
     /// Says goodbye.
@@ -271,8 +290,13 @@ impl Link {
 
     /// There is no connection. Why, is told where it is kept.
     fn unconnected(&self, op: &'static str) -> Error {
-        let why = self.state().why.clone().unwrap_or_else(|| "there is no connection to Redis".to_owned());
-        Error::unavailable(op, why)
+        let none = format!("there is no connection to Redis at {}", self.place);
+        Error::unavailable(op, self.state().why.as_ref().map_or(none.clone(), |why| format!("{none}: {why}")))
+    }
+
+    /// Whether an answer was missing last.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.state().silent
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -293,7 +317,7 @@ impl Link {
     }
 
     /// The connection could not be made, or is lost.
-    fn broken(&self, cause: &DriverError) {
+    pub(crate) fn broken(&self, cause: &DriverError) {
         self.missed(error("connect Redis", cause).detail());
     }
 
@@ -302,175 +326,5 @@ impl Link {
         if state.down {
             tracing::info!("Redis at {} is back", self.place);
         }
-    }
-}
-
-/// The driver's own tasks, one for a connection.
-pub(crate) struct Routers {
-    client: ConnectHandle,
-    ears: ConnectHandle,
-}
-
-/// What runs beside the calls. It ends when it is dropped.
-pub(crate) struct Tasks {
-    running: Mutex<JoinSet<()>>,
-    /// What ends the driver's own tasks, which are begun anew when they end by themselves.
-    routers: [Arc<Mutex<AbortHandle>>; 2],
-}
-
-impl Tasks {
-    pub(crate) fn start(link: &Arc<Link>, routers: Routers, wake: &RedisWake, subscribed: bool) -> Self {
-        let handle = |router: &ConnectHandle| Arc::new(Mutex::new(router.abort_handle()));
-        let handles = [handle(&routers.client), handle(&routers.ears)];
-        let client = Router { task: routers.client, handle: Arc::clone(&handles[0]) };
-        let ears = Router { task: routers.ears, handle: Arc::clone(&handles[1]) };
-        let mut running = JoinSet::new();
-        running.spawn(keep(Arc::clone(link), client));
-        running.spawn(keep_subscribed(Arc::clone(link), ears, Arc::clone(&wake.own), subscribed));
-        running.spawn(hear(Arc::clone(link), Arc::clone(&wake.own)));
-        running.spawn(publish(Arc::clone(link), Arc::clone(&wake.publish)));
-        Self { running: Mutex::new(running), routers: handles }
-    }
-
-    /// Ends all but the connections.
-    pub(crate) fn stop(&self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-    }
-
-    /// Ends the connections.
-    pub(crate) fn cut(&self) {
-        for router in &self.routers {
-            router.lock().unwrap_or_else(PoisonError::into_inner).abort();
-        }
-    }
-}
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        self.cut();
-    }
-}
-
-struct Router {
-    task: ConnectHandle,
-    handle: Arc<Mutex<AbortHandle>>,
-}
-
-impl Router {
-    /// Waits until the driver gives up, where it thinks that nothing can help. An operator still may.
-    async fn ended(&mut self) -> Option<DriverError> {
-        (&mut self.task).await.ok().and_then(Result::err)
-    }
-
-    async fn begin_again(&mut self, client: &Client) {
-        sleep(Duration::from_millis(RECONNECT_MAX_MS.into())).await;
-        self.task = client.connect();
-        *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = self.task.abort_handle();
-    }
-}
-
-/// Keeps the connection of the calls.
-async fn keep(link: Arc<Link>, mut router: Router) {
-    let mut failures = link.client.error_rx();
-    loop {
-        let beat = if link.state().silent { SILENT_BEAT } else { BEAT };
-        tokio::select! {
-            cause = router.ended() => {
-                if let Some(cause) = cause {
-                    link.broken(&cause);
-                }
-                router.begin_again(&link.client).await;
-                failures = link.client.error_rx();
-            }
-            failed = failures.recv() => match failed {
-                Ok((cause, _)) => link.broken(&cause),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => {
-                    sleep(BEAT).await;
-                    failures = link.client.error_rx();
-                }
-            },
-            // What it tells of is told.
-            () = sleep(beat) => drop(link.ping().await),
-        }
-    }
-}
-
-/// Keeps the subscription and its connection. After each new subscription it wakes once: something may have been missed.
-async fn keep_subscribed(link: Arc<Link>, mut router: Router, own: Arc<MemoryWake>, mut subscribed: bool) {
-    let mut connections = link.ears.reconnect_rx();
-    let mut refused = false;
-    loop {
-        tokio::select! {
-            _ = router.ended() => {
-                subscribed = false;
-                router.begin_again(&link.ears).await;
-                connections = link.ears.reconnect_rx();
-            }
-            connected = connections.recv() => match connected {
-                Ok(_) | Err(RecvError::Lagged(_)) => subscribed = false,
-                Err(RecvError::Closed) => {
-                    sleep(BEAT).await;
-                    connections = link.ears.reconnect_rx();
-                }
-            },
-            () = sleep(BEAT) => {
-                // The driver drops a connection that is silent, but only one that was asked something.
-                let ping = |commands: Commands| async move { commands.ping::<()>(None).await };
-                drop(link.attempt(&link.ears, ping).await);
-            }
-        }
-        if subscribed || !link.ears.is_connected() {
-            continue;
-        }
-        match link.subscribe().await {
-            Ok(()) => {
-                (subscribed, refused) = (true, false);
-                own.wake();
-            }
-            Err(failed) if failed.kind() == ErrorKind::Unavailable => {}
-            Err(failed) => {
-                if !std::mem::replace(&mut refused, true) {
-                    tracing::warn!("{failed}; other processes' jobs are found by polling");
-                }
-                // What comes on this connection answers something else.
-                sleep(BEAT).await;
-                drop(timeout(BEAT, link.ears.force_reconnection()).await);
-            }
-        }
-    }
-}
-
-/// Hears the signals of other processes.
-async fn hear(link: Arc<Link>, own: Arc<MemoryWake>) {
-    loop {
-        let mut messages = link.ears.message_rx();
-        loop {
-            match messages.recv().await {
-                Ok(message) => {
-                    let ours = message.channel == link.channel.as_str();
-                    let from_here = message.value.as_str().is_some_and(|from| from == link.client.id());
-                    if ours && !from_here {
-                        own.wake();
-                    }
-                }
-                Err(RecvError::Lagged(_)) => own.wake(),
-                Err(RecvError::Closed) => break,
-            }
-        }
-        sleep(BEAT).await;
-    }
-}
-
-/// Tells the other processes. What cannot be told needs no repetition: with a new connection everybody is woken.
-async fn publish(link: Arc<Link>, signals: Arc<Notify>) {
-    loop {
-        signals.notified().await;
-        let (channel, id) = (link.channel.clone(), link.client.id().to_owned());
-        drop(
-            link.run("publish wake-up", |commands| async move { commands.publish::<i64, _, _>(channel, id).await })
-                .await,
-        );
-        sleep(WAKE_GAP).await;
     }
 }

@@ -13,7 +13,10 @@ use fred::{
     types::{Expiration, Key},
 };
 
-use crate::link::{Commands, Link, Tasks};
+use crate::{
+    link::{Commands, Link},
+    tasks::Tasks,
+};
 
 /// Small values that expire, for all processes. A value is taken with one command; when its answer is lost, the value is.
 pub(crate) struct RedisScratch {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use autorepost_core::{memory::MemoryWake, port::Wake};
 use tokio::sync::Notify;
 
-use crate::link::Tasks;
+use crate::tasks::Tasks;
 
 /// A signal to all processes: at once to this one, and by one publication for however many signals came meanwhile.
 #[derive(Default)]

@@ -1,5 +1,5 @@
 //! How long a signal takes from one process to a worker that waits in another:
-//! `cargo test --release -p autorepost-redis --test it latency -- --nocapture`.
+//! `cargo test -p autorepost-redis --test it latency -- --nocapture`.
 
 use std::time::{Duration, Instant};
 

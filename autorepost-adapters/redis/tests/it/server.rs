@@ -63,10 +63,15 @@ impl Server {
         fs::write(folder.join("ca.pem"), &ca_pem).unwrap();
         fs::write(folder.join("cert.pem"), certificate).unwrap();
         fs::write(folder.join("key.pem"), key).unwrap();
-        let users = format!(
-            "user default off\nuser admin on nopass ~* &* +@all\nuser worker on >{PASSWORD} ~* &* {RIGHTS}\n\
-             user shop on >{PASSWORD} ~shop:* &shop:wake {RIGHTS}\nuser guest on >{PASSWORD} ~* &* +ping\n"
-        );
+        let users = [
+            "user default off".to_owned(),
+            "user admin on nopass ~* &* +@all".to_owned(),
+            format!("user worker on >{PASSWORD} ~* &* {RIGHTS}"),
+            format!("user shop on >{PASSWORD} ~shop:* &shop:wake {RIGHTS}"),
+            format!("user outsider on >{PASSWORD} ~* {RIGHTS}"),
+            format!("user deaf on >{PASSWORD} ~* &* {RIGHTS} -subscribe"),
+        ];
+        let users = users.join("\n") + "\n";
         fs::write(folder.join("users.acl"), users).unwrap();
         // Ctrl-C is for the tests: their end is the guard's.
         let script = r#"trap '' INT; cat >/dev/null; [ ! -s "$1/pid" ] || kill -KILL "$(cat "$1/pid")"; rm -rf "$1""#;
