@@ -6,6 +6,9 @@
 //! A process has two connections (RESP3), one of them for the signals, which come back by themselves. No call takes longer than
 //! [`RedisConfig::command_timeout`]; without a connection, or after one that had no answer, it ends at once.
 //!
+//! An outage is logged once when it begins and once when it ends. The driver's own lines, under the name `fred`, say the same
+//! again: let through only its errors.
+//!
 //! The user in Redis needs the commands `PING INFO CLIENT|ID SUBSCRIBE PUBLISH EVAL GET SET GETDEL PEXPIRE TIME LINDEX LLEN
 //! LPOP RPUSH LREM`, on a cluster also `CLUSTER|SLOTS`, the keys `NAMESPACE:*` and the channel `NAMESPACE:wake`. Redis 6.2 or newer.
 

@@ -1,4 +1,4 @@
-//! [`Scratch`]: taken once, and gone in time.
+//! [`Scratch`](crate::port::Scratch): taken once, and gone in time.
 
 use std::time::Duration;
 
