@@ -68,6 +68,7 @@ async fn work_within(
     let mut keeper = JoinSet::new();
     keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&held)));
     let mut jobs = JoinSet::new();
+    let mut seen = 0;
     while !*stop.borrow() {
         let room = JOBS_MAX - jobs.len();
         if room > 0 {
@@ -88,7 +89,7 @@ async fn work_within(
         }
         tokio::select! {
             _ = stop.changed() => {}
-            () = ports.wake.wait() => {}
+            now = ports.wake.wait(seen) => seen = now,
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => tell(ended),
             () = rest(&worker) => {}
         }

@@ -14,7 +14,7 @@ use autorepost_core::{
     Error, ErrorKind, Platform,
     connection::Connection,
     credential::Access,
-    memory::{MemoryLimiter, MemoryWake},
+    memory::{MemoryLimiter, MemoryScratch, MemoryWake},
     port::{Authorizer, Clock, Destination, Entropy, EventSink, Ports, Source},
     seal::{KeyRing, Secret},
 };
@@ -162,6 +162,7 @@ impl Wiring {
             authorizers.insert(Platform::X, x);
         }
         Ok(Ports {
+            scratch: Arc::new(MemoryScratch::new(Arc::clone(&clock))),
             clock,
             entropy,
             keys: Arc::new(keys),

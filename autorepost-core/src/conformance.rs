@@ -1,14 +1,19 @@
 //! The conformance suites: each sentence of the ports' contracts as a case that any implementation can be held against.
 //!
-//! A case is a plain async function that panics when the contract is broken. [`store_conformance!`](crate::store_conformance)
-//! and [`media_conformance!`](crate::media_conformance) name a test for each; the implementation brings a function that
-//! makes a fresh fixture and runs one case on it.
+//! A case is a plain async function that panics when the contract is broken. Macros name a test for each:
+//! [`store_conformance!`](crate::store_conformance), [`media_conformance!`](crate::media_conformance),
+//! [`wake_conformance!`](crate::wake_conformance), [`limiter_conformance!`](crate::limiter_conformance) and
+//! [`scratch_conformance!`](crate::scratch_conformance). The implementation brings a function that makes a fresh fixture
+//! and runs one case on it.
 
 #![expect(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
 
+pub mod ambient;
 pub mod jobs;
 pub mod media;
 pub mod stores;
+
+pub use ambient::{limiter, scratch, wake};
 
 use std::{
     future::poll_fn,
@@ -124,6 +129,58 @@ macro_rules! media_conformance {
             a_stream_that_is_too_long_leaves_nothing,
             the_same_bytes_are_one_media,
             what_is_not_there_is_not_found,
+        }
+    };
+}
+
+/// Names a test for each case of a signal. `$run` takes a `fn(Wakes) -> Case`.
+#[macro_export]
+macro_rules! wake_conformance {
+    ($run:path) => {
+        $crate::conformance_cases! { $run, wake:
+            every_waiting_worker_is_woken,
+            without_a_signal_a_worker_waits,
+            a_signal_between_two_waits_is_not_lost,
+            each_worker_sees_every_signal,
+            a_dropped_wait_loses_nothing,
+            many_signals_may_be_seen_as_one,
+        }
+    };
+}
+
+/// Names a test for each case of a rate limiter. `$run` takes a `fn(Limiters) -> Case`.
+#[macro_export]
+macro_rules! limiter_conformance {
+    ($run:path) => {
+        $crate::conformance_cases! { $run, limiter:
+            a_window_holds_the_limit,
+            a_refusal_takes_nothing,
+            the_window_slides,
+            callers_at_once_never_exceed_the_limit,
+            no_window_of_a_long_run_exceeds_the_limit,
+            an_earlier_now_counts_as_the_last_units,
+            a_lowered_limit_counts_what_was_taken,
+            a_limit_of_zero_grants_nothing,
+            a_closed_allowance_grants_nothing,
+            the_latest_closing_holds,
+            names_are_apart,
+            a_budget_out_of_range_is_invalid,
+        }
+    };
+}
+
+/// Names a test for each case of a scratch. `$run` takes a `fn(Scratches) -> Case`.
+#[macro_export]
+macro_rules! scratch_conformance {
+    ($run:path) => {
+        $crate::conformance_cases! { $run, scratch:
+            what_is_put_is_taken_once,
+            of_takers_at_once_one_gets_it,
+            a_value_ends_in_time,
+            a_peek_leaves_the_time_as_it_is,
+            a_put_replaces_value_and_time,
+            keys_are_apart,
+            limits_are_kept,
         }
     };
 }

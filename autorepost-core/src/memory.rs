@@ -1,12 +1,15 @@
 //! In-memory ports: the reference of every contract, for tests, examples and the simulation.
 //!
-//! [`MemoryLimiter`] and [`MemoryWake`] also serve a real installation that runs in one process.
+//! [`MemoryLimiter`], [`MemoryWake`] and [`MemoryScratch`] also serve a real installation that runs in one process.
 
 mod ambient;
 mod jobs;
+mod limiter;
 mod media;
 mod platform;
+mod scratch;
 mod stores;
+mod wake;
 
 use std::{
     collections::BTreeMap,
@@ -17,9 +20,12 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-pub use ambient::{ManualClock, MapSecrets, MemoryEvents, MemoryLimiter, MemoryWake, SeededEntropy};
+pub use ambient::{ManualClock, MapSecrets, MemoryEvents, SeededEntropy};
+pub use limiter::MemoryLimiter;
 pub use media::{MemoryMedia, chunks};
 pub use platform::{COMMIT_DEADLINE, Fault, MemoryAuthorizer, MemoryDestination, MemorySource, Repeat, Shown};
+pub use scratch::MemoryScratch;
+pub use wake::MemoryWake;
 
 use crate::{
     Error, Platform, Result,
@@ -214,6 +220,7 @@ impl Bench {
             .collect();
         let keys = KeyRing::parse("bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key of 32 bytes");
         let ports = Ports {
+            scratch: Arc::new(MemoryScratch::new(Arc::clone(&time))),
             clock: time,
             entropy,
             keys: Arc::new(keys),

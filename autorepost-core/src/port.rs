@@ -9,7 +9,9 @@ mod store;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use ambient::{Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, SecretSource, Signal, Wake};
+pub use ambient::{
+    Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, Scratch, SecretSource, Signal, Wake, scratch,
+};
 pub use media::{Body, ByteStream, MediaStore, Probe, Stored, StoredBody};
 pub use platform::{
     Authorizer, Commit, Destination, Fetched, Finding, Grant, Identity, Listing, Poll, Progress, Publication, Source,
@@ -35,6 +37,8 @@ pub struct Ports {
     pub limiter: Arc<dyn RateLimiter>,
     /// Tells workers that there is work.
     pub wake: Arc<dyn Wake>,
+    /// Keeps small values for a short time.
+    pub scratch: Arc<dyn Scratch>,
     /// Hears what happens.
     pub events: Arc<dyn EventSink>,
     /// Keeps connections.

@@ -1,10 +1,8 @@
-//! Time that is moved by hand, chance that can be repeated, allowances and signals within one process.
+//! Time that is moved by hand, chance that can be repeated, secrets from a map, and what was told.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    future::poll_fn,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -14,11 +12,11 @@ use chrono::{DateTime, Utc};
 use crate::{
     Result,
     policy::after,
-    port::{Budget, Clock, Entropy, EventSink, Permit, RateLimiter, SecretSource, Signal, Wake},
+    port::{Clock, Entropy, EventSink, SecretSource, Signal},
     seal::Secret,
 };
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -82,89 +80,6 @@ pub struct MapSecrets(pub BTreeMap<String, String>);
 impl SecretSource for MapSecrets {
     async fn secret(&self, name: &str) -> Result<Option<Secret>> {
         Ok(self.0.get(name).filter(|value| !value.is_empty()).map(Secret::new))
-    }
-}
-
-/// Names that a limiter remembers at most; the ones that are longest open are forgotten first.
-const NAMES_MAX: usize = 100_000;
-
-/// Shares allowances within one process.
-#[derive(Debug, Default)]
-pub struct MemoryLimiter(Mutex<BTreeMap<String, Allowance>>);
-
-#[derive(Debug, Default)]
-struct Allowance {
-    taken: VecDeque<DateTime<Utc>>,
-    closed_until: Option<DateTime<Utc>>,
-}
-
-#[async_trait]
-impl RateLimiter for MemoryLimiter {
-    async fn acquire(&self, budget: &Budget, now: DateTime<Utc>) -> Result<Permit> {
-        let mut allowances = lock(&self.0);
-        let allowance = allowances.entry(budget.name.clone()).or_default();
-        if let Some(until) = allowance.closed_until.filter(|until| *until > now) {
-            return Ok(Permit::WaitUntil(until));
-        }
-        while allowance.taken.front().is_some_and(|taken| after(*taken, budget.per) <= now) {
-            allowance.taken.pop_front();
-        }
-        if allowance.taken.len() < budget.limit as usize {
-            allowance.taken.push_back(now);
-            return Ok(Permit::Granted);
-        }
-        let first = allowance.taken.front().copied().unwrap_or(now);
-        Ok(Permit::WaitUntil(after(first, budget.per)))
-    }
-
-    async fn close(&self, name: &str, until: DateTime<Utc>) -> Result<()> {
-        let mut allowances = lock(&self.0);
-        if allowances.len() >= NAMES_MAX {
-            allowances.retain(|_, allowance| allowance.closed_until.is_some_and(|closed| closed > until));
-        }
-        let closed = &mut allowances.entry(name.into()).or_default().closed_until;
-        *closed = Some(closed.map_or(until, |closed| closed.max(until)));
-        Ok(())
-    }
-
-    async fn closed_until(&self, name: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-        let allowances = lock(&self.0);
-        Ok(allowances.get(name).and_then(|allowance| allowance.closed_until).filter(|until| *until > now))
-    }
-}
-
-/// Signals within one process, on any executor.
-#[derive(Debug, Default)]
-pub struct MemoryWake(Mutex<Signals>);
-
-#[derive(Debug, Default)]
-struct Signals {
-    pending: bool,
-    waiting: Vec<Waker>,
-}
-
-#[async_trait]
-impl Wake for MemoryWake {
-    fn wake(&self) {
-        let waiting = {
-            let mut signals = lock(&self.0);
-            signals.pending = true;
-            std::mem::take(&mut signals.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
-    }
-
-    async fn wait(&self) {
-        poll_fn(|cx| {
-            let mut signals = lock(&self.0);
-            if std::mem::take(&mut signals.pending) {
-                return Poll::Ready(());
-            }
-            signals.waiting.retain(|waker| !waker.will_wake(cx.waker()));
-            signals.waiting.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
     }
 }
 
