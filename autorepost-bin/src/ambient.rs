@@ -1,5 +1,10 @@
 //! The machine's own clock, randomness and log.
 
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
 use autorepost_core::port::{Clock, Entropy, EventSink, Signal};
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -10,6 +15,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::<Utc>::from(std::time::SystemTime::now()).trunc_subsecs(6)
+    }
+
+    fn uptime(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 }
 

@@ -46,6 +46,10 @@ impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         *lock(&self.0)
     }
+
+    fn uptime(&self) -> Duration {
+        (*lock(&self.0) - DateTime::<Utc>::UNIX_EPOCH).to_std().unwrap_or_default()
+    }
 }
 
 /// Randomness that can be repeated (SplitMix64). Not for keys or nonces outside tests.

@@ -48,7 +48,7 @@ impl Worker {
             return Ok(Turn::Over);
         }
 
-        let intended_at = self.now();
+        let (intended_at, began) = (self.now(), self.ports.clock.uptime());
         let with = With {
             after: After::KeepFor(self.policy.lease),
             jobs: Vec::new(),
@@ -66,7 +66,9 @@ impl Worker {
         };
 
         // A process that was stopped right here must not wake up and publish what another one has settled meanwhile.
-        if self.now() > after(intended_at, self.policy.commit_start_max) {
+        // Its clock may have been set back meanwhile, or have stood still with the machine: so both are asked.
+        let start_max = self.policy.commit_start_max;
+        if self.now() > after(intended_at, start_max) || self.ports.clock.uptime() > began + start_max {
             let error = Error::unavailable("commit", "the process was stopped between the intent and the commit");
             return self.doubt(job, repost, &error).await;
         }

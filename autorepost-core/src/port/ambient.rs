@@ -14,8 +14,12 @@ use crate::{
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
-    /// The present time.
+    /// The present time. It may be set, and so jump either way.
     fn now(&self) -> DateTime<Utc>;
+
+    /// The time since some moment in the past, for telling how long something took. It is never set and never goes back; it
+    /// may stand still while the machine sleeps.
+    fn uptime(&self) -> Duration;
 }
 
 /// Gives randomness fit for keys and nonces.

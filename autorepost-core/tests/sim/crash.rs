@@ -18,7 +18,7 @@ use crate::{
     hub::StoreFlaw,
     play::finish,
     sites::{Flaw, Op},
-    world::World,
+    world::{Blow, World},
 };
 
 const POST: Act = Act::Post { age_mins: 0, late_mins: 0, pinned: false, twin: false, hidden: false };
@@ -51,10 +51,10 @@ fn weathers() -> Vec<Weather> {
     all
 }
 
-/// Plays one weather with crashes; answers with the number of awaits and where the crashes were.
-fn play(weather: &Weather, crash_at: &[u64], loud: bool) -> Result<(u64, Vec<String>), String> {
+/// Plays one weather with blows; answers with the number of awaits and where the blows fell.
+fn play(weather: &Weather, blow: Blow, crash_at: &[u64], loud: bool) -> Result<(u64, Vec<String>), String> {
     let mut world = World::new(7, &weather.setting, None, loud);
-    world.crash_at = crash_at.to_vec();
+    (world.crash_at, world.blow) = (crash_at.to_vec(), blow);
     weather.acts.iter().for_each(|act| world.act(act));
     let ended = finish(&mut world);
     let unpublished = world.hub.memory.reposts().into_iter().find(|repost| repost.state.name() != "published");
@@ -69,21 +69,21 @@ fn play(weather: &Weather, crash_at: &[u64], loud: bool) -> Result<(u64, Vec<Str
 }
 
 /// Plays many on every core.
-fn play_all(weather: &Weather, crashes: &[Vec<u64>]) -> BTreeMap<String, u32> {
+fn play_all(weather: &Weather, blow: Blow, crashes: &[Vec<u64>]) -> BTreeMap<String, u32> {
     let (next, places) = (AtomicU64::new(0), Mutex::new(BTreeMap::<String, u32>::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(crash_at) = crashes.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    match play(weather, crash_at, false) {
+                    match play(weather, blow, crash_at, false) {
                         Ok((_, crashed)) => {
                             let mut places = places.lock().unwrap();
                             crashed.into_iter().for_each(|label| *places.entry(label).or_default() += 1);
                         }
                         Err(_) => {
-                            let told = play(weather, crash_at, true).unwrap_err();
+                            let told = play(weather, blow, crash_at, true).unwrap_err();
                             panic!(
-                                "killed after await {crash_at:?} of {:?} {:?}: {told}",
+                                "{blow:?} after await {crash_at:?} of {:?} {:?}: {told}",
                                 weather.setting, weather.acts
                             );
                         }
@@ -99,9 +99,9 @@ fn play_all(weather: &Weather, crashes: &[Vec<u64>]) -> BTreeMap<String, u32> {
 fn a_crash_at_any_await_in_any_weather_publishes_once() {
     let mut places: BTreeMap<String, u32> = BTreeMap::new();
     for weather in weathers() {
-        let (awaits, _) = play(&weather, &[], false).unwrap_or_else(|told| panic!("{told}"));
+        let (awaits, _) = play(&weather, Blow::Kill, &[], false).unwrap_or_else(|told| panic!("{told}"));
         let crashes: Vec<Vec<u64>> = (1..=awaits).map(|at| vec![at]).collect();
-        for (label, count) in play_all(&weather, &crashes) {
+        for (label, count) in play_all(&weather, Blow::Kill, &crashes) {
             *places.entry(label).or_default() += count;
         }
     }
@@ -127,9 +127,24 @@ fn a_second_crash_in_the_recovery_publishes_once() {
             Act::Flaw(2, Op::Commit, Flaw::Late(9_000)),
         ],
     };
-    let (awaits, _) = play(&weather, &[], false).unwrap_or_else(|told| panic!("{told}"));
+    let (awaits, _) = play(&weather, Blow::Kill, &[], false).unwrap_or_else(|told| panic!("{told}"));
     let crashes: Vec<Vec<u64>> =
         (1..=awaits).flat_map(|one| (1..40).step_by(3).map(move |after| vec![one, one + after])).collect();
-    let places = play_all(&weather, &crashes);
+    let places = play_all(&weather, Blow::Kill, &crashes);
     println!("{} double crashes survived", places.values().sum::<u32>() / 2);
+}
+
+/// The worst zombie: a process falls asleep after any await, sleeps until the others have done everything, and has a clock
+/// that was set back meanwhile, so that it believes that no time went by. Whatever it was about to do must not show.
+#[test]
+fn a_process_that_wakes_when_all_is_done_publishes_nothing() {
+    let mut count = 0;
+    for weather in weathers() {
+        let weather = Weather { setting: Setting { processes: 2, ..weather.setting }, ..weather };
+        let (awaits, _) = play(&weather, Blow::Sleep, &[], false).unwrap_or_else(|told| panic!("{told}"));
+        let sleeps: Vec<Vec<u64>> = (1..=awaits).map(|at| vec![at]).collect();
+        count += play_all(&weather, Blow::Sleep, &sleeps).values().sum::<u32>();
+    }
+    println!("{count} zombies survived");
+    assert!(count > 1_000);
 }

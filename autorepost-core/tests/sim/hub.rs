@@ -218,6 +218,10 @@ impl Clock for LocalClock {
     fn now(&self) -> DateTime<Utc> {
         self.truth.now() + chrono::TimeDelta::milliseconds(self.off_ms.load(Ordering::Relaxed))
     }
+
+    fn uptime(&self) -> Duration {
+        self.truth.uptime()
+    }
 }
 
 pub const fn secs(secs: u64) -> Duration {

@@ -54,6 +54,8 @@ struct Process {
     worker: Arc<Worker>,
     clock: Arc<LocalClock>,
     frozen: u32,
+    /// Since when it sleeps until everything is done without it.
+    asleep_since: Option<DateTime<Utc>>,
 }
 
 struct Task {
@@ -61,6 +63,15 @@ struct Task {
     process: Option<usize>,
     job: Arc<Mutex<Option<Job>>>,
     future: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// What strikes a process at a chosen await.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// It is killed.
+    Kill,
+    /// It sleeps until everything is done without it; and its clock is set back meanwhile, so that it sees no time go by.
+    Sleep,
 }
 
 /// The keys that a process has when it starts; the first seals.
@@ -87,8 +98,10 @@ pub struct World {
     keys: Keys,
     born: u64,
     pub polls: u64,
-    /// Polls right after which the polled task's process is killed.
+    /// Polls right after which the polled task's process is struck.
     pub crash_at: Vec<u64>,
+    /// What strikes it.
+    pub blow: Blow,
     pub crashed_in: Vec<String>,
     hourly_cap: Option<u32>,
     anomalies: bool,
@@ -174,6 +187,7 @@ impl World {
             born: 0,
             polls: 0,
             crash_at: Vec::new(),
+            blow: Blow::Kill,
             crashed_in: Vec::new(),
             hourly_cap: setting.hourly_cap,
             anomalies: setting.anomaly_max < 1000,
@@ -273,7 +287,7 @@ impl World {
     fn spawn(&mut self) {
         let clock = LocalClock::new(self.hub.clock.clone());
         let worker = self.worker(&clock);
-        self.processes.push(Process { worker, clock, frozen: 0 });
+        self.processes.push(Process { worker, clock, frozen: 0, asleep_since: None });
     }
 
     fn claim(&mut self, process: usize) {
@@ -296,8 +310,7 @@ impl World {
         for process in &mut self.processes {
             process.frozen = process.frozen.saturating_sub(1);
         }
-        let awake = |task: &Task| task.process.is_none_or(|process| self.processes[process].frozen == 0);
-        let able: Vec<usize> = (0..self.tasks.len()).filter(|at| awake(&self.tasks[*at])).collect();
+        let able: Vec<usize> = (0..self.tasks.len()).filter(|at| self.is_awake(&self.tasks[*at])).collect();
         if able.is_empty() {
             return;
         }
@@ -311,10 +324,32 @@ impl World {
         if let Some((label, process)) = crashing {
             self.hub.say(|| format!("crash in {label}"));
             self.crashed_in.push(label);
-            if let Some(process) = process {
-                self.crash(process);
+            match (process, self.blow) {
+                (None, _) => {}
+                (Some(process), Blow::Kill) => self.crash(process),
+                (Some(process), Blow::Sleep) => {
+                    self.processes[process].frozen = u32::MAX;
+                    self.processes[process].asleep_since = Some(self.hub.now());
+                }
             }
         }
+    }
+
+    fn is_awake(&self, task: &Task) -> bool {
+        task.process.is_none_or(|process| self.processes[process].frozen == 0)
+    }
+
+    /// Wakes the processes that sleep until everything is done; `false` when there are none.
+    fn wake(&mut self) -> bool {
+        let mut woken = false;
+        for process in &mut self.processes {
+            if let Some(since) = process.asleep_since.take() {
+                process.frozen = 0;
+                process.clock.jump((since - self.hub.now()).num_milliseconds());
+                woken = true;
+            }
+        }
+        woken
     }
 
     /// What a task does: the kind of its job, and the platform that it works on.
@@ -333,7 +368,7 @@ impl World {
         self.tasks.retain(|task| task.process != Some(process));
         let clock = self.processes[process].clock.clone();
         let worker = self.worker(&clock);
-        self.processes[process] = Process { worker, clock, frozen: 0 };
+        self.processes[process] = Process { worker, clock, frozen: 0, asleep_since: None };
     }
 
     /// The process extends its leases, and drops what it has lost.
@@ -430,7 +465,7 @@ impl World {
         let calm_at = self.hub.now();
         let (mut looked_at, mut turn) = (calm_at, 0);
         for _ in 0..rounds_max {
-            if self.tasks.is_empty() {
+            if !self.tasks.iter().any(|task| self.is_awake(task)) {
                 if self.hub.now() - looked_at >= OPERATORS_LOOK {
                     self.look_for_delays(calm_at);
                     self.look_for_needless_stops();
@@ -438,7 +473,10 @@ impl World {
                     looked_at = self.hub.now();
                 }
                 if self.is_done() {
-                    return true;
+                    match self.wake() {
+                        true => continue,
+                        false => return true,
+                    }
                 }
                 self.skip_idle_time();
                 turn = (turn + 1) % self.processes.len();

@@ -31,6 +31,10 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::from(std::time::SystemTime::now())
     }
+
+    fn uptime(&self) -> std::time::Duration {
+        self.now().signed_duration_since(DateTime::<Utc>::UNIX_EPOCH).to_std().unwrap_or_default()
+    }
 }
 
 pub struct Stage {

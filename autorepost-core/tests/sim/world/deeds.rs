@@ -118,7 +118,10 @@ impl World {
         let count = self.feed.posts().len();
         let key = format!("{count}");
         // No two posts of an account are made in the same moment.
-        let posted_at = self.hub.now() - TimeDelta::minutes(age_mins.into()) - TimeDelta::milliseconds(count as i64);
+        let mut posted_at = self.hub.now() - TimeDelta::minutes(age_mins.into());
+        while self.feed.posts().iter().any(|post| post.found.posted_at == posted_at) {
+            posted_at -= TimeDelta::milliseconds(1);
+        }
         // Some captions are the same as another's.
         let caption = if twin { "The same words #fun".to_owned() } else { format!("Clip {key} #fun") };
         let found = FoundPost {

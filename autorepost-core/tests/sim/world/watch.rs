@@ -1,6 +1,7 @@
 //! What is true of a world: whether it is done, late, or stopped for nothing.
 
 use autorepost_core::{
+    Platform,
     connection::ConnectionStatus,
     credential::Access,
     id::ConnectionId,
@@ -59,20 +60,16 @@ impl World {
                 .all(|post| !self.has_rule() || post.deleted || (post.visible_from <= now && admitted(post)))
     }
 
-    /// Once nothing goes wrong any more, what is still on its way after so long must have a reason for it: a doubt that only
-    /// its deadline ends.
+    /// Once nothing goes wrong any more, nothing is on its way for long.
     pub(super) fn look_for_delays(&self, calm_at: DateTime<Utc>) {
         let took = self.hub.now() - calm_at;
         let late =
             LATE + TimeDelta::hours(self.hourly_cap.map_or(0, |cap| self.feed.posts().len() as i64 / i64::from(cap)));
-        let excused = |repost: &Repost| match &repost.state {
-            RepostState::Committing(_) => took < late + TimeDelta::from_std(self.policy.doubt_max).unwrap(),
-            _ => false,
-        };
-        let stuck = |repost: &Repost| !repost.state.is_terminal() && !excused(repost);
-        if took > late
-            && let Some(repost) = self.hub.memory.reposts().into_iter().find(stuck)
-        {
+        // Only Instagram cannot tell what became of a commit when two Reels have the same words.
+        let doubt = TimeDelta::from_std(self.policy.doubt_max).unwrap();
+        let late = |platform| if platform == Platform::Instagram { late + doubt } else { late };
+        let stuck = |repost: &Repost| !repost.state.is_terminal() && took > late(repost.key.platform);
+        if let Some(repost) = self.hub.memory.reposts().into_iter().find(stuck) {
             let (post, platform, hours) = (&repost.key.post, repost.key.platform, took.num_hours());
             self.hub.broken(format!("post {post} to {platform} is late: {} after {hours} hours", repost.state.name()));
         }
