@@ -5,5 +5,6 @@
 mod conformance;
 mod documents;
 mod pipelines;
+mod retention;
 mod state;
 mod support;

@@ -31,8 +31,9 @@ pub const AMBIENT_NAMES: &[&str] = &[
 const PART_BYTES_MIN: usize = 5 << 20;
 /// The largest part that is held in memory.
 const PART_BYTES_MAX: usize = 64 << 20;
-/// The longest wait between two tries of one request.
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// Each wait between two tries of one request is drawn from between the first one and three times the one before.
+const BACKOFF: BackoffConfig =
+    BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 3.0 };
 
 /// Whose right the requests are made with.
 #[derive(Clone)]
@@ -99,7 +100,7 @@ impl S3Config {
             part_bytes: 8 << 20,
             connect_timeout: Duration::from_secs(5),
             silence_max: Duration::from_secs(60),
-            retries_max: 10,
+            retries_max: 30,
             retry_within: Duration::from_secs(60),
         }
     }
@@ -126,7 +127,7 @@ impl S3Config {
             }
         }
         let retry = RetryConfig {
-            backoff: BackoffConfig { max_backoff: BACKOFF_MAX, ..BackoffConfig::default() },
+            backoff: BACKOFF,
             max_retries: self.retries_max,
             retry_timeout: self.retry_within,
         };
