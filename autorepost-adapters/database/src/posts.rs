@@ -156,11 +156,11 @@ impl PostStore for Database {
 /// moved, at `$1` or later, and no repost of any of them may still need them.
 fn stale(conn: &impl ConnectionTrait) -> String {
     let (mine, other) = (sql::media_key(conn, "p"), sql::media_key(conn, "q"));
-    let (found, moved) = (sql::doc_time(conn, "q", "found_at"), sql::doc_time(conn, "r", "updated_at"));
+    let (found, moved) = (sql::doc_time_ms(conn, "q", "found_at"), sql::doc_time_ms(conn, "r", "updated_at"));
     format!(
-        "NOT EXISTS (SELECT 1 FROM posts q WHERE {other} = {mine} AND ({found} >= $1 OR EXISTS (
+        "NOT EXISTS (SELECT 1 FROM posts q WHERE {other} = {mine} AND ({found} >= $1 / 1000 OR EXISTS (
             SELECT 1 FROM reposts r WHERE r.post = q.id
-                AND (r.state NOT IN ('published', 'skipped', 'failed') OR {moved} >= $1))))"
+                AND (r.state NOT IN ('published', 'skipped', 'failed') OR {moved} >= $1 / 1000))))"
     )
 }
 

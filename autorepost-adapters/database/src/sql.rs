@@ -94,13 +94,13 @@ pub(crate) fn media_key(conn: &impl ConnectionTrait, row: &str) -> String {
     }
 }
 
-/// A time of a row's document in microseconds since 1970; on SQLite in whole milliseconds.
-pub(crate) fn doc_time(conn: &impl ConnectionTrait, row: &str, field: &str) -> String {
+/// A time of a row's document in whole milliseconds since 1970, which is what SQLite reads of it.
+pub(crate) fn doc_time_ms(conn: &impl ConnectionTrait, row: &str, field: &str) -> String {
     match is_postgres(conn) {
         true => {
-            format!("CAST(EXTRACT(EPOCH FROM CAST({row}.doc::jsonb ->> '{field}' AS timestamptz)) * 1000000 AS BIGINT)")
+            format!("CAST(EXTRACT(EPOCH FROM CAST({row}.doc::jsonb ->> '{field}' AS timestamptz)) * 1000 AS BIGINT)")
         }
-        false => format!("CAST(unixepoch(json_extract({row}.doc, '$.{field}'), 'subsec') * 1000000 AS INTEGER)"),
+        false => format!("CAST(ROUND(unixepoch(json_extract({row}.doc, '$.{field}'), 'subsec') * 1000) AS INTEGER)"),
     }
 }
 

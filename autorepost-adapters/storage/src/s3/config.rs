@@ -126,11 +126,7 @@ impl S3Config {
                 options = options.with_root_certificate(certificate);
             }
         }
-        let retry = RetryConfig {
-            backoff: BACKOFF,
-            max_retries: self.retries_max,
-            retry_timeout: self.retry_within,
-        };
+        let retry = RetryConfig { backoff: BACKOFF, max_retries: self.retries_max, retry_timeout: self.retry_within };
         let mut builder = AmazonS3Builder::new()
             .with_http_connector(Noting::default())
             .with_bucket_name(&self.bucket)

@@ -84,3 +84,24 @@ impl HttpService for NotingClient {
         Ok(response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_done_is_seen() {
+        let told = |algorithm: &str| Some(Encrypted(algorithm.to_owned()));
+        let kms = S3Encryption::SseKms { key_id: "key".into() };
+        for (asked, told, met) in [
+            (S3Encryption::BucketDefault, None, true),
+            (S3Encryption::SseS3, told("AES256"), true),
+            (S3Encryption::SseS3, told("aws:kms"), false),
+            (kms.clone(), told("aws:kms"), true),
+            (kms.clone(), told("AES256"), false),
+            (kms, None, false),
+        ] {
+            assert_eq!(asked.is_met_by(told.as_ref()), met, "{asked:?} {told:?}");
+        }
+    }
+}

@@ -102,8 +102,9 @@ impl Weed {
         let arguments = format!(
             "server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir={folder} -master.telemetry=false -master.port={master} \
              -master.port.grpc={master2} -volume.port={volume} -volume.port.grpc={volume2} -volume.max=1000 \
-             -master.volumeSizeLimitMB=1024 -filer.port={filer} -filer.port.grpc={filer2} -s3 -s3.port={s3} \
-             -s3.port.grpc={s32} -s3.port.iceberg=0 -s3.port.lance=0 -s3.autoCreateBucket=false -s3.config={folder}/s3.json"
+             -master.electionTimeout=1s -master.volumeSizeLimitMB=1024 -filer.port={filer} \
+             -filer.port.grpc={filer2} -s3 -s3.port={s3} -s3.port.grpc={s32} -s3.port.iceberg=0 -s3.port.lance=0 \
+             -s3.autoCreateBucket=false -s3.config={folder}/s3.json"
         );
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
         let log = self.folder.join("log");
@@ -215,7 +216,14 @@ impl Raw {
         let options = SignedUrlOptions::default().with_query(query.to_vec());
         let life = Duration::from_secs(60);
         let url = self.signer.signed_url_opts(method.clone(), &Location::from(key), life, &options).await.unwrap();
-        let answer = self.http.request(method, url).header("content-length", body.len()).body(body.to_vec()).send().await.ok()?;
+        let answer = self
+            .http
+            .request(method, url)
+            .header("content-length", body.len())
+            .body(body.to_vec())
+            .send()
+            .await
+            .ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
