@@ -15,12 +15,20 @@ const ACCESS_KEY_ID: &str = "S3_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "S3_SECRET_ACCESS_KEY";
 /// Denials do not make the secrets be read more often than this.
 const REREAD_MIN: Duration = Duration::from_secs(1);
+/// A request that is denied so soon after the keys changed may have been signed with the old ones.
+const CHANGED_LATELY: Duration = Duration::from_secs(60);
 
 /// The keys that the program's secrets hold, as they are now.
 pub(super) struct SecretCredentials {
     source: Arc<dyn SecretSource>,
     reread: Duration,
-    kept: Mutex<Option<(Arc<AwsCredential>, Instant)>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    credential: Arc<AwsCredential>,
+    read_at: Instant,
+    changed_at: Option<Instant>,
 }
 
 impl SecretCredentials {
@@ -28,22 +36,31 @@ impl SecretCredentials {
         Self { source, reread, kept: Mutex::new(None) }
     }
 
-    /// Reads the keys again, because S3 denied something. Answers whether they differ from those that were used.
+    /// Reads the keys again, because S3 denied something. Answers whether other keys may be better.
     pub async fn renew(&self) -> bool {
         let mut kept = self.kept.lock().await;
-        let Some((old, since)) = kept.clone() else { return false };
-        if since.elapsed() < REREAD_MIN.min(self.reread) {
+        let Some(old) = kept.as_ref() else { return false };
+        if old.changed_at.is_some_and(|at| at.elapsed() < CHANGED_LATELY) {
+            return true;
+        }
+        if old.read_at.elapsed() < REREAD_MIN {
             return false;
         }
-        match self.read().await {
-            Ok(new) => {
-                let changed = *new != *old;
-                *kept = Some((new, Instant::now()));
-                changed
-            }
-            // The denial is what its caller is told of.
-            Err(_) => false,
-        }
+        // The denial is what the caller is told of, if the secrets cannot be read either.
+        let Ok(credential) = self.read().await else { return false };
+        let changed = credential != old.credential;
+        Self::keep(&mut kept, credential);
+        changed
+    }
+
+    fn keep(kept: &mut Option<Kept>, credential: Arc<AwsCredential>) {
+        let now = Instant::now();
+        let changed_at = match kept {
+            Some(old) if old.credential != credential => Some(now),
+            Some(old) => old.changed_at,
+            None => None,
+        };
+        *kept = Some(Kept { credential, read_at: now, changed_at });
     }
 
     async fn read(&self) -> Result<Arc<AwsCredential>> {
@@ -67,18 +84,16 @@ impl CredentialProvider for SecretCredentials {
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut kept = self.kept.lock().await;
-        if let Some((credential, since)) = &*kept
-            && since.elapsed() < self.reread
-        {
-            return Ok(Arc::clone(credential));
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.read_at.elapsed() < self.reread) {
+            return Ok(Arc::clone(&kept.credential));
         }
-        let credential = match (self.read().await, &*kept) {
+        let credential = match (self.read().await, kept.as_ref()) {
             (Ok(credential), _) => credential,
             // Secrets that cannot be read for the moment: the old keys may still be good.
-            (Err(error), Some((old, _))) if error.kind() == ErrorKind::Unavailable => Arc::clone(old),
+            (Err(error), Some(old)) if error.kind() == ErrorKind::Unavailable => Arc::clone(&old.credential),
             (Err(error), _) => return Err(object_store::Error::Generic { store: "S3", source: error.into() }),
         };
-        *kept = Some((Arc::clone(&credential), Instant::now()));
+        Self::keep(&mut kept, Arc::clone(&credential));
         Ok(credential)
     }
 }

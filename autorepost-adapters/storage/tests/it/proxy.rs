@@ -67,7 +67,7 @@ impl Proxy {
             let mut at = 0;
             while let Some(found) = text[at..].find(" http/1.1\r\n") {
                 let start = text[..at + found].rfind('\n').map_or(0, |line| line + 1);
-                let end = text[at..].find("\r\n\r\n").map_or(text.len(), |end| at + end);
+                let end = text[start..].find("\r\n\r\n").map_or(text.len(), |end| start + end);
                 heads.push(text[start..end].to_owned());
                 at = end;
             }

@@ -1,20 +1,29 @@
 //! A bucket behind a network and a server that fail.
 
-use std::{sync::Arc, thread, time::Duration};
-
-use autorepost_core::{
-    ErrorKind, Retry,
-    memory::chunks,
-    port::{ByteStream, MediaStore},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
 };
-use autorepost_storage::{S3Config, S3MediaStore};
+
+use async_trait::async_trait;
+use autorepost_core::{
+    ErrorKind, Result, Retry,
+    memory::chunks,
+    port::{ByteStream, MediaStore, SecretSource},
+    seal::Secret,
+};
+use autorepost_storage::{S3Config, S3Credentials, S3MediaStore};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
 use crate::{
     proxy::{Mode, Proxy},
     s3::{behind, block_on, collect, noise},
-    server::{Raw, Weed},
+    server::{Raw, SECOND, WRITER, Weed},
 };
 
 const SIZE: usize = 24 << 20;
@@ -125,5 +134,53 @@ fn a_server_that_dies_in_the_middle_is_waited_for() {
         assert_eq!(bucket.settled().await, [format!("media/{}", stored.key)]);
         let stream = store.open(&stored.key, 0..u64::MAX).await.unwrap();
         assert!(read_with(stream, restart()).await == bytes);
+    });
+}
+
+/// Gives other keys once the first ones are denied, and with them the denials end.
+struct Replaced {
+    proxy: Arc<Proxy>,
+    denied: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl SecretSource for Replaced {
+    async fn secret(&self, name: &str) -> Result<Option<Secret>> {
+        let (id, key) = match self.denied.load(Ordering::SeqCst) {
+            true => SECOND,
+            false => WRITER,
+        };
+        if id == SECOND.0 {
+            self.proxy.set(Mode::Pass);
+        }
+        Ok(Some(Secret::new(if name == "S3_ACCESS_KEY_ID" { id } else { key })))
+    }
+}
+
+#[test]
+fn keys_that_are_replaced_in_the_middle_of_an_upload_do_not_break_it() {
+    let server = Weed::shared();
+    block_on(async {
+        let bucket = Raw::create(server.endpoint()).await;
+        let proxy = Arc::new(Proxy::before(server.port()).await);
+        let denied = Arc::new(AtomicBool::new(false));
+        let source = Arc::new(Replaced { proxy: Arc::clone(&proxy), denied: Arc::clone(&denied) });
+        let credentials = S3Credentials::Secrets { source, reread: Duration::from_secs(3600) };
+        let store = S3MediaStore::new(&S3Config { credentials, ..behind(&proxy, &bucket) }).unwrap();
+        store.check().await.unwrap();
+        // A key is not read again in the second in which it was read.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let deny = {
+            let (proxy, denied) = (Arc::clone(&proxy), Arc::clone(&denied));
+            move || {
+                proxy.set(Mode::Answer(403));
+                denied.store(true, Ordering::SeqCst);
+            }
+        };
+        store.put(halfway(&noise(SIZE), deny), 1 << 30).await.unwrap();
+        assert_eq!(bucket.settled().await.len(), 1);
+        let heads = proxy.heads();
+        let by = |who: &str| heads.iter().filter(|head| head.contains(&format!("credential={who}/"))).count();
+        assert!(by(WRITER.0) > 0 && by(SECOND.0) > 0, "{heads:?}");
     });
 }

@@ -25,22 +25,22 @@ use object_store::{
 const START_MAX: Duration = Duration::from_secs(60);
 /// What S3 servers of tests take: everything, and reading only.
 pub const WRITER: (&str, &str) = ("writer", "the-writers-secret");
+pub const SECOND: (&str, &str) = ("second", "the-second-writers-secret");
 pub const READER: (&str, &str) = ("reader", "the-readers-secret");
 
 /// A program that ends as soon as its guard's standard input, held by us, is closed.
 struct Guarded(Child);
 
 impl Guarded {
-    /// Runs a program, and removes `folder`, if one is given, after its end.
-    fn run(program: &Path, arguments: &[String], log: &Path, folder: Option<&Path>) -> Self {
-        let script = r#"trap '' INT; log=$1; folder=$2; shift 2
-            "$@" >>"$log" 2>&1 </dev/null & pid=$!
+    /// Runs a program with a folder of its own, which goes with it unless it holds a file `again`.
+    fn run(program: &Path, arguments: &[String], folder: &Path) -> Self {
+        let script = r#"trap '' INT; folder=$1; shift
+            "$@" >>"$folder/log" 2>&1 </dev/null & pid=$!
             cat >/dev/null; kill -9 "$pid"; wait "$pid" 2>/dev/null
-            [ -z "$folder" ] || rm -rf "$folder""#;
+            [ -e "$folder/again" ] || rm -rf "$folder""#;
         let guard = Command::new("sh")
             .args(["-c", script, "sh"])
-            .arg(log)
-            .arg(folder.unwrap_or(Path::new("")))
+            .arg(folder)
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -64,33 +64,28 @@ pub struct Weed {
     folder: PathBuf,
     ports: [u16; 8],
     running: Mutex<Option<Guarded>>,
-    /// Whether the folder goes with the process: a server that is shared has no other end.
-    shared: bool,
 }
 
 impl Weed {
     /// The one that tests share, each with a bucket of its own.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Weed> = OnceLock::new();
-        SHARED.get_or_init(|| Self::begin(true))
+        SHARED.get_or_init(Self::start)
     }
 
     /// One of its own, to be stopped and started.
     pub fn start() -> Self {
-        Self::begin(false)
-    }
-
-    fn begin(shared: bool) -> Self {
-        let folder = tempfile::Builder::new().prefix("autorepost-s3-").tempdir().unwrap().keep();
+        let folder = folder();
         let who = |(name, secret): (&str, &str), actions: &[&str]| {
             serde_json::json!({
                 "name": name, "credentials": [{ "accessKey": name, "secretKey": secret }], "actions": actions
             })
         };
-        let identities = [who(WRITER, &["Admin", "Read", "List", "Write"]), who(READER, &["Read", "List"])];
+        let all = ["Admin", "Read", "List", "Write"];
+        let identities = [who(WRITER, &all), who(SECOND, &all), who(READER, &["Read", "List"])];
         let config = serde_json::json!({ "identities": identities });
         std::fs::write(folder.join("s3.json"), config.to_string()).unwrap();
-        let server = Self { folder, ports: std::array::from_fn(|_| free_port()), running: Mutex::new(None), shared };
+        let server = Self { folder, ports: std::array::from_fn(|_| free_port()), running: Mutex::new(None) };
         server.up();
         server
     }
@@ -107,16 +102,16 @@ impl Weed {
              -s3.autoCreateBucket=false -s3.config={folder}/s3.json"
         );
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
-        let log = self.folder.join("log");
-        let gone = self.shared.then_some(self.folder.as_path());
-        *self.running.lock().unwrap() = Some(Guarded::run(&program("weed"), &arguments, &log, gone));
+        let _ = std::fs::remove_file(self.folder.join("again"));
+        *self.running.lock().unwrap() = Some(Guarded::run(&program("weed"), &arguments, &self.folder));
         let bucket = Raw::of(self.endpoint(), "ready");
         let ready = || async { bucket.make().await && bucket.write("probe", b"x").await };
-        wait_until(ready, || std::fs::read_to_string(&log).unwrap_or_default());
+        wait_until(ready, || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default());
     }
 
-    /// Kills it.
+    /// Kills it, to be started again.
     pub fn down(&self) {
+        std::fs::write(self.folder.join("again"), "").unwrap();
         self.running.lock().unwrap().take();
     }
 
@@ -126,13 +121,6 @@ impl Weed {
 
     pub fn port(&self) -> u16 {
         self.ports[6]
-    }
-}
-
-impl Drop for Weed {
-    fn drop(&mut self) {
-        self.down();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -148,7 +136,7 @@ impl Moto {
         SHARED.get_or_init(|| {
             let port = free_port();
             let arguments = ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
-            let running = Guarded::run(&program("moto_server"), &arguments, Path::new("/dev/null"), None);
+            let running = Guarded::run(&program("moto_server"), &arguments, &folder());
             let server = Self { port, _running: running };
             let bucket = Raw::of(server.endpoint(), "ready");
             wait_until(|| bucket.make(), || "moto_server does not answer".into());
@@ -271,6 +259,11 @@ fn wait_until<F: Future<Output = bool>>(ready: impl Fn() -> F, why: impl Fn() ->
         }
     };
     runtime().block_on(wait);
+}
+
+/// A folder that goes with its server.
+fn folder() -> PathBuf {
+    tempfile::Builder::new().prefix("autorepost-s3-").tempdir().unwrap().keep()
 }
 
 /// A program that `scripts/setup` installs.
