@@ -274,3 +274,22 @@ impl Bucket {
         errors::failed(op, &self.name, cause)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn names_begin_with_the_prefix_if_there_is_one() {
+        let key = MediaKey::of(b"x");
+        for (prefix, begins) in [("", ""), ("/", ""), ("media", "media/"), ("/a/b/", "a/b/")] {
+            let config = S3Config::new("bucket", "us-east-1", S3Credentials::Ambient(BTreeMap::new()));
+            let store = S3MediaStore::new(&S3Config { prefix: prefix.into(), ..config }).unwrap();
+            assert_eq!(store.bucket.location(&key).as_ref(), format!("{begins}{key}"));
+            let temporary = store.bucket.temporary(OP_CHECK).unwrap();
+            assert!(temporary.as_ref().starts_with(&format!("{begins}incoming/")), "{temporary}");
+        }
+    }
+}

@@ -224,6 +224,19 @@ fn what_an_operator_must_mend_is_said() {
     });
 }
 
+#[test]
+fn a_servers_certificate_is_checked_against_the_given_authority() {
+    let (endpoint, pem) = Weed::shared().secure();
+    block_on(async {
+        let bucket = Raw::create(Weed::shared().endpoint()).await;
+        let config = S3Config { endpoint: Some(endpoint), retries_max: 1, ..bucket.config() };
+        let told = S3MediaStore::new(&config).unwrap().check().await.unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Configuration);
+        assert!(told.detail().contains("certificate"), "{told}");
+        S3MediaStore::new(&S3Config { ca_pem: Some(pem), ..config }).unwrap().check().await.unwrap();
+    });
+}
+
 /// Keys that can be exchanged.
 struct Rotated(Mutex<(&'static str, &'static str)>);
 

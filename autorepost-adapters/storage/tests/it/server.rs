@@ -62,7 +62,7 @@ impl Drop for Guarded {
 /// SeaweedFS: it checks signatures, rights, ranges and the life of signed addresses.
 pub struct Weed {
     folder: PathBuf,
-    ports: [u16; 8],
+    ports: [u16; 9],
     running: Mutex<Option<Guarded>>,
 }
 
@@ -85,6 +85,7 @@ impl Weed {
         let identities = [who(WRITER, &all), who(SECOND, &all), who(READER, &["Read", "List"])];
         let config = serde_json::json!({ "identities": identities });
         std::fs::write(folder.join("s3.json"), config.to_string()).unwrap();
+        certify(&folder);
         let server = Self { folder, ports: std::array::from_fn(|_| free_port()), running: Mutex::new(None) };
         server.up();
         server
@@ -92,14 +93,15 @@ impl Weed {
 
     /// Starts it, and waits until it answers.
     pub fn up(&self) {
-        let [master, master2, volume, volume2, filer, filer2, s3, s32] = self.ports;
+        let [master, master2, volume, volume2, filer, filer2, s3, s32, https] = self.ports;
         let folder = self.folder.display();
         let arguments = format!(
             "server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir={folder} -master.telemetry=false -master.port={master} \
              -master.port.grpc={master2} -volume.port={volume} -volume.port.grpc={volume2} -volume.max=1000 \
              -master.electionTimeout=1s -master.volumeSizeLimitMB=1024 -filer.port={filer} \
              -filer.port.grpc={filer2} -s3 -s3.port={s3} -s3.port.grpc={s32} -s3.port.iceberg=0 -s3.port.lance=0 \
-             -s3.autoCreateBucket=false -s3.config={folder}/s3.json"
+             -s3.autoCreateBucket=false -s3.config={folder}/s3.json -s3.port.https={https} -s3.cert.file={folder}/s3.pem \
+             -s3.key.file={folder}/s3.key"
         );
         let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
         let _ = std::fs::remove_file(self.folder.join("again"));
@@ -121,6 +123,11 @@ impl Weed {
 
     pub fn port(&self) -> u16 {
         self.ports[6]
+    }
+
+    /// Where it speaks TLS, and the certificate of its authority.
+    pub fn secure(&self) -> (String, Vec<u8>) {
+        (format!("https://127.0.0.1:{}", self.ports[8]), std::fs::read(self.folder.join("ca.pem")).unwrap())
     }
 }
 
@@ -259,6 +266,17 @@ fn wait_until<F: Future<Output = bool>>(ready: impl Fn() -> F, why: impl Fn() ->
         }
     };
     runtime().block_on(wait);
+}
+
+/// Makes an authority, and a certificate of it for loopback.
+fn certify(folder: &Path) {
+    let script = r#"cd "$1"; key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=authority -days 2
+        openssl req $key -keyout s3.key -out s3.csr -subj /CN=s3
+        echo subjectAltName=IP:127.0.0.1 >s3.ext
+        openssl x509 -req -in s3.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out s3.pem -extfile s3.ext"#;
+    let made = Command::new("sh").args(["-ec", script, "sh"]).arg(folder).output().unwrap();
+    assert!(made.status.success(), "these tests need openssl: run scripts/setup: {made:?}");
 }
 
 /// A folder that goes with its server.
