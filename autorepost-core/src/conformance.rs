@@ -11,6 +11,7 @@
 pub mod ambient;
 pub mod jobs;
 pub mod media;
+pub mod retention;
 pub mod stores;
 
 pub use ambient::{limiter, scratch, wake};
@@ -101,6 +102,10 @@ macro_rules! store_conformance {
             published_ids_are_the_accounts_own,
             a_live_repost_without_a_job_is_an_orphan,
             lists_are_filtered_ordered_and_limited,
+        }
+        $crate::conformance_cases! { $run, retention:
+            media_are_stale_once_no_post_needs_them,
+            stale_media_are_listed_in_order_and_forgotten_under_a_lease,
         }
         $crate::conformance_cases! { $run, jobs:
             a_key_is_queued_once,

@@ -62,6 +62,8 @@ pub struct Policy {
     pub expiring_before: Duration,
     /// The largest media that is fetched, in bytes.
     pub media_bytes_max: u64,
+    /// How long the media of a post stay after its reposts came to their ends.
+    pub media_kept: Duration,
 }
 
 impl Default for Policy {
@@ -96,6 +98,7 @@ impl Default for Policy {
             verify_every: Duration::from_secs(DAY),
             expiring_before: Duration::from_secs(14 * DAY),
             media_bytes_max: 4 << 30,
+            media_kept: Duration::from_secs(30 * DAY),
         }
     }
 }

@@ -214,6 +214,8 @@ pub enum Event {
     Prepared(Submission),
     /// It will not be published, and that is no failure.
     Skipped(Reason),
+    /// The bytes that will be sent are not stored any more.
+    MediaLost,
     /// The platform gave a ticket.
     Began(Ticket),
     /// The platform acknowledged this many bytes in all.
@@ -286,6 +288,12 @@ impl RepostState {
         !self.is_terminal() && !matches!(self, Self::Waiting { .. })
     }
 
+    /// Whether the bytes of its media may still be needed as they are. One that is unconfirmed may turn out not to be
+    /// published; one that was skipped or failed and is tried again begins with its preparation, which fetches them anew.
+    pub const fn needs_media(&self) -> bool {
+        !matches!(self, Self::Published { .. } | Self::Skipped { .. } | Self::Failed { .. })
+    }
+
     /// Whether the preparation still has to be done.
     pub const fn needs_prep(&self) -> bool {
         matches!(self, Self::Planned | Self::Preparing | Self::Waiting { resume: Resume::Prepare, .. })
@@ -339,6 +347,7 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
     Ok(match (state, event) {
         (S::Planned | S::Preparing, Event::PrepStarted) => S::Preparing,
         (S::Preparing, Event::Prepared(submission)) => S::Ready { submission },
+        (S::Ready { .. }, Event::MediaLost) => S::Planned,
 
         (S::Ready { submission }, Event::Began(ticket)) => S::Uploading(Attempt {
             submission,
@@ -429,6 +438,7 @@ impl Event {
             Self::PrepStarted => "prep_started",
             Self::Prepared(_) => "prepared",
             Self::Skipped(_) => "skipped",
+            Self::MediaLost => "media_lost",
             Self::Began(_) => "began",
             Self::Sent(_) => "sent",
             Self::Uploaded => "uploaded",

@@ -5,12 +5,14 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait::async_trait, sea_orm::DbErr,
 };
 
+use crate::sql;
+
 pub(crate) struct Migrator;
 
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Begin), Box::new(Brakes)]
+        vec![Box::new(Begin), Box::new(Brakes), Box::new(MediaIndex)]
     }
 }
 
@@ -88,6 +90,30 @@ impl MigrationTrait for Brakes {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let create = "CREATE TABLE IF NOT EXISTS brakes (scope TEXT PRIMARY KEY, doc TEXT NOT NULL)";
         manager.get_connection().execute_unprepared(create).await?;
+        Ok(())
+    }
+}
+
+/// Which posts name which media. An index on the document, not a column: an older version of the program writes no column,
+/// and what it writes must be seen.
+struct MediaIndex;
+
+impl MigrationName for MediaIndex {
+    fn name(&self) -> &str {
+        "m0004_media_index"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for MediaIndex {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let conn = manager.get_connection();
+        let key = match sql::is_postgres(conn) {
+            true => "(doc::jsonb -> 'media' ->> 'key')",
+            false => "json_extract(doc, '$.media.key')",
+        };
+        let create = format!("CREATE INDEX IF NOT EXISTS posts_media ON posts ({key}) WHERE {key} IS NOT NULL");
+        conn.execute_unprepared(&create).await?;
         Ok(())
     }
 }

@@ -10,7 +10,8 @@ use autorepost_core::{
     port::{Admission, PostQuery, PostStore},
     post::{Cursor, FoundPost, Post},
 };
-use sea_orm::Value;
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, Value};
 
 use crate::{Database, jobs, reposts, sql};
 
@@ -117,6 +118,48 @@ impl PostStore for Database {
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()> {
         self.change("set media", lease, tenant, post, |stored| Post { media: Some(media.clone()), ..stored }).await
     }
+
+    async fn stale_media(&self, before: DateTime<Utc>, limit: u32) -> Result<Vec<Post>> {
+        let key = sql::media_key(&self.db, "p");
+        let query = format!(
+            "SELECT p.doc AS doc FROM posts p WHERE {key} IS NOT NULL AND {} ORDER BY {key}, p.id LIMIT $2",
+            stale(&self.db)
+        );
+        let rows = sql::all(&self.db, OP_READ, query, [sql::time(before), sql::number(limit)]).await?;
+        rows.iter().map(|row| sql::read(row, OP_READ)).collect()
+    }
+
+    async fn forget_media(&self, lease: Lease, tenant: TenantId, post: PostId, before: DateTime<Utc>) -> Result<bool> {
+        let op = "forget media";
+        let tx = self.begin(op).await?;
+        sql::hold(&tx, op, lease).await?;
+        let lock = if sql::is_postgres(&tx) { " FOR UPDATE OF p" } else { "" };
+        let key = sql::media_key(&tx, "p");
+        let query = format!(
+            "SELECT p.doc AS doc FROM posts p WHERE p.id = $2 AND p.tenant = $3 AND {key} IS NOT NULL AND {}{lock}",
+            stale(&tx)
+        );
+        let row = sql::one(&tx, op, query, [sql::time(before), sql::id(post), sql::id(tenant)]).await?;
+        if let Some(row) = &row {
+            let forgotten = Post { media: None, ..sql::read(row, op)? };
+            let update = "UPDATE posts SET doc = $1 WHERE id = $2";
+            sql::run(&tx, op, update, [sql::doc(op, &forgotten)?, sql::id(post)]).await?;
+        }
+        sql::commit(tx, op).await?;
+        Ok(row.is_some())
+    }
+}
+
+/// Whether nobody needs the media that the post `p` names: no post that names them was found, or has a repost that was
+/// moved, at `$1` or later, and no repost of any of them may still need them.
+fn stale(conn: &impl ConnectionTrait) -> String {
+    let (mine, other) = (sql::media_key(conn, "p"), sql::media_key(conn, "q"));
+    let (found, moved) = (sql::doc_time_ms(conn, "q", "found_at"), sql::doc_time_ms(conn, "r", "updated_at"));
+    format!(
+        "NOT EXISTS (SELECT 1 FROM posts q WHERE {other} = {mine} AND ({found} >= $1 / 1000 OR EXISTS (
+            SELECT 1 FROM reposts r WHERE r.post = q.id
+                AND (r.state NOT IN ('published', 'skipped', 'failed') OR {moved} >= $1 / 1000))))"
+    )
 }
 
 impl Database {

@@ -86,6 +86,24 @@ pub(crate) fn clock(conn: &impl ConnectionTrait) -> &'static str {
     }
 }
 
+/// The key of the media that a post names, as the index `posts_media` has it; NULL when it names none.
+pub(crate) fn media_key(conn: &impl ConnectionTrait, row: &str) -> String {
+    match is_postgres(conn) {
+        true => format!("({row}.doc::jsonb -> 'media' ->> 'key')"),
+        false => format!("json_extract({row}.doc, '$.media.key')"),
+    }
+}
+
+/// A time of a row's document in whole milliseconds since 1970, which is what SQLite reads of it.
+pub(crate) fn doc_time_ms(conn: &impl ConnectionTrait, row: &str, field: &str) -> String {
+    match is_postgres(conn) {
+        true => {
+            format!("CAST(EXTRACT(EPOCH FROM CAST({row}.doc::jsonb ->> '{field}' AS timestamptz)) * 1000 AS BIGINT)")
+        }
+        false => format!("CAST(ROUND(unixepoch(json_extract({row}.doc, '$.{field}'), 'subsec') * 1000) AS INTEGER)"),
+    }
+}
+
 /// What locks the rows of a SELECT against a concurrent change; SQLite's writer has them all.
 pub(crate) fn for_share(conn: &impl ConnectionTrait) -> &'static str {
     if is_postgres(conn) { " FOR SHARE" } else { "" }

@@ -223,6 +223,28 @@ impl PostStore for Memory {
             Ok(())
         })
     }
+
+    async fn stale_media(&self, before: DateTime<Utc>, limit: u32) -> Result<Vec<Post>> {
+        self.unit(|world| {
+            let stale = |row: &&Post| world.media_is_stale(row, before);
+            let mut rows: Vec<_> = world.posts.values().filter(stale).cloned().collect();
+            rows.sort_by_key(|row| (row.media.as_ref().map(|media| media.key), row.id));
+            rows.truncate(limit as usize);
+            Ok(rows)
+        })
+    }
+
+    async fn forget_media(&self, lease: Lease, tenant: TenantId, post: PostId, before: DateTime<Utc>) -> Result<bool> {
+        self.unit(|world| {
+            world.leased(lease, "forget media")?;
+            let row = world.posts.get(&post).filter(|row| row.tenant == tenant);
+            let stale = row.is_some_and(|row| world.media_is_stale(row, before));
+            if let Some(row) = world.posts.get_mut(&post).filter(|_| stale) {
+                row.media = None;
+            }
+            Ok(stale)
+        })
+    }
 }
 
 #[async_trait]
@@ -323,6 +345,18 @@ impl World {
         self.connections
             .values()
             .find(|row| row.tenant == tenant && row.platform == platform && row.account == *account)
+    }
+
+    /// Whether a post has media that no post needs.
+    fn media_is_stale(&self, post: &Post, before: DateTime<Utc>) -> bool {
+        let Some(media) = &post.media else { return false };
+        let names = |row: &&Post| row.media.as_ref().is_some_and(|other| other.key == media.key);
+        let needs = |row: &Post| {
+            let mut reposts = self.reposts.values().filter(|repost| repost.post == row.id);
+            row.found_at >= before || reposts.any(|repost| repost.state.needs_media() || repost.updated_at >= before)
+        };
+        // Itself first: mostly that is enough.
+        !needs(post) && !self.posts.values().filter(names).any(needs)
     }
 
     /// Adds a repost unless its key exists.

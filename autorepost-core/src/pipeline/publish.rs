@@ -134,6 +134,13 @@ impl Worker {
             self.ports.jobs.finish(job.lease(), &again).await?;
             return Ok(Turn::Over);
         }
+        let media = &submission.media;
+        if self.ports.media.size(&media.key).await? != Some(media.bytes) {
+            let prep = NewJob::prep(self.job_id(), repost, now);
+            let detail = "its media is not stored any more: it is fetched again";
+            self.step(job, repost, Event::MediaLost, detail, With::then(prep)).await?;
+            return Ok(Turn::Over);
+        }
         let acting = match self.acting(passage, submission) {
             Ok(acting) => acting,
             Err(error) => return self.failed_turn(job, repost, &error).await,

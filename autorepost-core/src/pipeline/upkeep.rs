@@ -1,4 +1,4 @@
-//! `upkeep`: finds what was forgotten, and prunes what is finished.
+//! `upkeep`: finds what was forgotten, prunes what is finished, and deletes media that nobody needs any more.
 //!
 //! Every job is written in the transaction that needs it, so there should be nothing to find. This job is for the day on
 //! which that is not true: a restored backup, a row deleted by hand, a bug.
@@ -6,7 +6,7 @@
 use crate::{
     Result,
     job::{Finish, Job, NewJob},
-    policy::after,
+    policy::{after, before},
     port::Signal,
     worker::{End, Worker},
 };
@@ -15,6 +15,8 @@ use crate::{
 const ORPHANS_MAX: u32 = 500;
 /// Finished jobs that one run deletes at most.
 const PRUNED_MAX: u32 = 5_000;
+/// Posts whose media one run deletes at most.
+const STALE_MEDIA_MAX: u32 = 100;
 
 impl Worker {
     pub(crate) async fn upkeep(&self, job: &Job) -> Result<End> {
@@ -37,7 +39,26 @@ impl Worker {
             self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
         }
         self.ports.jobs.prune(self.policy.finished_jobs_kept, PRUNED_MAX).await?;
+        // The last of all: a media store that is down keeps nothing else from being done.
+        self.delete_stale_media(job).await?;
         let run_at = after(now, self.policy.upkeep_every);
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
+    }
+
+    /// Deletes what nobody needs any more: first the bytes, then the post's word of them. A crash in between leaves a post
+    /// that names bytes which are gone; it is found again by the next run, and a preparation in the meantime fetches them
+    /// anew. The other way round it would leave bytes that nothing names, for ever.
+    ///
+    /// Between the question and the deletion another post may come to need the same bytes. Its publication finds that
+    /// they are gone before it begins, and has them fetched again.
+    async fn delete_stale_media(&self, job: &Job) -> Result<()> {
+        let before = before(self.now(), self.policy.media_kept);
+        let stale = self.ports.posts.stale_media(before, STALE_MEDIA_MAX).await?;
+        for post in &stale {
+            let Some(media) = &post.media else { continue };
+            self.ports.media.remove(&media.key).await?;
+            self.ports.posts.forget_media(job.lease(), post.tenant, post.id, before).await?;
+        }
+        Ok(())
     }
 }

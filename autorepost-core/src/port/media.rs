@@ -33,7 +33,8 @@ pub trait MediaStore: Send + Sync {
     async fn put(&self, body: ByteStream, bytes_max: u64) -> Result<Stored>;
 
     /// Reads a range of what is stored under `key`. The end may lie beyond the end of the media; a start beyond it gives
-    /// an empty stream. [`NotFound`](crate::ErrorKind::NotFound) when nothing is stored.
+    /// an empty stream. [`NotFound`](crate::ErrorKind::NotFound) when nothing is stored. A store that keeps its media out
+    /// of reach may hold a whole one against its name, and end it with [`Malformed`](crate::ErrorKind::Malformed).
     async fn open(&self, key: &MediaKey, range: Range<u64>) -> Result<ByteStream>;
 
     /// The size of what is stored under `key` in bytes; `Ok(None)` when nothing is.
@@ -43,7 +44,8 @@ pub trait MediaStore: Send + Sync {
     async fn remove(&self, key: &MediaKey) -> Result<()>;
 
     /// A public address from which anyone can read it until `expires_at`: for platforms that fetch by themselves.
-    /// `Ok(None)` when this store has no such address.
+    /// `Ok(None)` when this store has no such address; [`Invalid`](crate::ErrorKind::Invalid) when it can make none that
+    /// ends then.
     async fn url(&self, key: &MediaKey, expires_at: DateTime<Utc>) -> Result<Option<String>>;
 }
 

@@ -138,6 +138,15 @@ pub trait PostStore: Send + Sync {
 
     /// Writes down a post's media, while the lease holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)).
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()>;
+
+    /// Everybody's posts whose media nobody needs any more, at most `limit`, in the order of the media's keys: for upkeep.
+    /// Bytes belong to every post that names them. They are needed while one of those posts was found at `before` or
+    /// later, or has a repost that [needs them](crate::state::RepostState::needs_media) or was moved at `before` or later.
+    async fn stale_media(&self, before: DateTime<Utc>, limit: u32) -> Result<Vec<Post>>;
+
+    /// Forgets a post's media, while the lease holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)), if they are
+    /// [stale](Self::stale_media) now. Answers whether they were.
+    async fn forget_media(&self, lease: Lease, tenant: TenantId, post: PostId, before: DateTime<Utc>) -> Result<bool>;
 }
 
 /// Everything that one step of a repost writes, all or nothing.

@@ -5,6 +5,7 @@
 mod conformance;
 mod documents;
 mod pipelines;
+mod retention;
 mod rules;
 mod state;
 mod support;

@@ -34,6 +34,7 @@ fn events() -> Vec<Event> {
         Event::PrepStarted,
         Event::Prepared(submission()),
         Event::Skipped(reason()),
+        Event::MediaLost,
         Event::Began(ticket()),
         Event::Sent(1),
         Event::Uploaded,

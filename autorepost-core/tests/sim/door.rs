@@ -340,6 +340,14 @@ impl PostStore for Door {
     async fn set_media(&self, lease: Lease, tenant: TenantId, post: PostId, media: &Media) -> Result<()> {
         self.unit(PostStore::set_media(self.hub.memory.as_ref(), lease, tenant, post, media)).await
     }
+
+    async fn stale_media(&self, before: DateTime<Utc>, limit: u32) -> Result<Vec<Post>> {
+        self.unit(self.hub.memory.stale_media(before, limit)).await
+    }
+
+    async fn forget_media(&self, lease: Lease, tenant: TenantId, post: PostId, before: DateTime<Utc>) -> Result<bool> {
+        self.unit(self.hub.memory.forget_media(lease, tenant, post, before)).await
+    }
 }
 
 #[async_trait]

@@ -20,7 +20,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn clip(name: &str) -> Vec<u8> {
+pub fn clip(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let odd = folder.join("tests/clips").join(name);
     fs::read(&odd).or_else(|_| fs::read(folder.join("../sandbox/clips").join(name))).unwrap()

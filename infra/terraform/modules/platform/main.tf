@@ -80,10 +80,11 @@ module "logs" {
 module "media" {
   source = "../s3-bucket"
 
-  name          = "${local.name}-media-${local.account}"
-  key_arn       = module.data_key.arn
-  log_bucket    = module.logs.name
-  force_destroy = !var.deletion_protection
+  name             = "${local.name}-media-${local.account}"
+  key_arn          = module.data_key.arn
+  log_bucket       = module.logs.name
+  transient_prefix = "incoming/"
+  force_destroy    = !var.deletion_protection
 }
 
 module "db" {

@@ -82,6 +82,32 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # What a process that was killed left behind: it is of no use to anybody.
+  dynamic "rule" {
+    for_each = var.transient_prefix == null ? [] : [var.transient_prefix]
+
+    content {
+      id     = "transient"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = 1
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
+
+      abort_incomplete_multipart_upload {
+        days_after_initiation = 1
+      }
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.this]
 }
 

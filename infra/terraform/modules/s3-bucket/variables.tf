@@ -63,6 +63,22 @@ variable "old_versions_days" {
   }
 }
 
+variable "transient_prefix" {
+  description = "Beginning of the names of objects that are on their way to another name; they and unfinished uploads go after a day. Null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.transient_prefix == null ? true : can(regex("^[^/].*/$", var.transient_prefix))
+    error_message = "transient_prefix must end with '/' and not begin with it, or be null."
+  }
+
+  validation {
+    condition     = var.transient_prefix == null || var.old_versions_days != null
+    error_message = "transient_prefix needs old_versions_days: with null nothing expires."
+  }
+}
+
 variable "force_destroy" {
   description = "Whether `terraform destroy` may delete a bucket that still has objects."
   type        = bool

@@ -62,6 +62,19 @@ run "a_log_bucket_lets_in_two_services" {
   }
 }
 
+run "what_is_transient_goes_after_a_day" {
+  command = plan
+
+  variables {
+    transient_prefix = "incoming/"
+  }
+
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.this[0].rule : "${one(r.expiration).days} ${one(r.noncurrent_version_expiration).noncurrent_days} ${one(r.abort_incomplete_multipart_upload).days_after_initiation}" if one(r.filter).prefix == "incoming/"] == ["1 1 1"]
+    error_message = "objects, their versions and unfinished uploads must go"
+  }
+}
+
 run "wrong_values_are_refused" {
   command = plan
 
@@ -73,6 +86,27 @@ run "wrong_values_are_refused" {
   }
 
   expect_failures = [var.name, var.key_arn, var.expire_days, var.old_versions_days]
+}
+
+run "a_prefix_that_is_no_folder_is_refused" {
+  command = plan
+
+  variables {
+    transient_prefix = "incoming"
+  }
+
+  expect_failures = [var.transient_prefix]
+}
+
+run "a_transient_prefix_where_nothing_expires_is_refused" {
+  command = plan
+
+  variables {
+    transient_prefix  = "incoming/"
+    old_versions_days = null
+  }
+
+  expect_failures = [var.transient_prefix]
 }
 
 run "a_bucket_that_logs_into_itself_is_refused" {
