@@ -1,13 +1,14 @@
 //! The conformance suites: each sentence of the ports' contracts as a case that any implementation can be held against.
 //!
-//! A case is a plain async function that panics when the contract is broken. [`store_conformance!`](crate::store_conformance)
-//! and [`media_conformance!`](crate::media_conformance) name a test for each; the implementation brings a function that
-//! makes a fresh fixture and runs one case on it.
+//! A case is a plain async function that panics when the contract is broken. [`store_conformance!`](crate::store_conformance),
+//! [`media_conformance!`](crate::media_conformance) and [`secret_conformance!`](crate::secret_conformance) name a test for
+//! each; the implementation brings a function that makes a fresh fixture and runs one case on it.
 
 #![expect(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
 
 pub mod jobs;
 pub mod media;
+pub mod secrets;
 pub mod stores;
 
 use std::{
@@ -124,6 +125,28 @@ macro_rules! media_conformance {
             a_stream_that_is_too_long_leaves_nothing,
             the_same_bytes_are_one_media,
             what_is_not_there_is_not_found,
+        }
+    };
+}
+
+/// Names a test for each case of a source of secrets. `$run` takes a `fn(SecretFixture) -> Case` and brings a source that
+/// holds what [`secrets::sample`] gives; the second form is for a source whose values cannot change while it lives.
+#[macro_export]
+macro_rules! secret_conformance {
+    ($run:path) => {
+        $crate::secret_conformance! { fixed $run }
+        $crate::conformance_cases! { $run, secrets:
+            a_rotated_value_is_given_after_a_refresh,
+            a_value_that_is_taken_away_is_not_set_any_more,
+        }
+    };
+    (fixed $run:path) => {
+        $crate::conformance_cases! { $run, secrets:
+            what_is_set_is_given_whole,
+            what_is_not_set_is_nothing,
+            an_empty_value_is_not_set,
+            refreshing_changes_nothing_that_is_the_same,
+            asking_at_once_gives_the_same,
         }
     };
 }

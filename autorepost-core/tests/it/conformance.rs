@@ -3,8 +3,11 @@
 use std::{future::ready, pin::Pin, sync::Arc, time::Duration};
 
 use autorepost_core::{
-    conformance::{Case, Stores, Time},
-    memory::{ManualClock, Memory, MemoryMedia},
+    conformance::{
+        Case, Stores, Time,
+        secrets::{SecretFixture, sample},
+    },
+    memory::{ManualClock, MapSecrets, Memory, MemoryMedia},
     port::{Clock, MediaStore},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,3 +50,9 @@ fn run_media(case: fn(Arc<dyn MediaStore>) -> Case) {
 }
 
 autorepost_core::media_conformance!(run_media);
+
+fn run_secrets(case: fn(SecretFixture) -> Case) {
+    block_on(case(SecretFixture { source: Arc::new(MapSecrets(sample())), replace: None }));
+}
+
+autorepost_core::secret_conformance!(fixed run_secrets);
