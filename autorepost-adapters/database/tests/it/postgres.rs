@@ -20,10 +20,10 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::{block_on, server::Server, stores};
 
-static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+pub static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 /// Makes an empty database.
-fn fresh() -> DatabaseConfig {
+pub fn fresh() -> DatabaseConfig {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     block_on(async {
@@ -46,14 +46,94 @@ fn run(case: fn(Stores) -> Case) {
 autorepost_core::store_conformance!(run);
 
 #[test]
-fn migrating_at_once_from_two_processes_works() {
+fn migrating_at_once_from_many_processes_works() {
     let config = fresh();
     block_on(async {
-        let one = Database::connect(&config).await.unwrap();
-        let two = Database::connect(&config).await.unwrap();
-        let (first, second) = tokio::join!(one.migrate(), two.migrate());
-        assert_eq!(first.unwrap(), second.unwrap());
-        assert!(one.schema().await.unwrap().pending.is_empty());
+        let mut migrating = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let database = Database::connect(&config).await.unwrap();
+            migrating.spawn(async move { database.migrate().await.unwrap() });
+        }
+        for status in migrating.join_all().await {
+            assert!(status.pending.is_empty() && status.applied.len() >= 3, "{status:?}");
+        }
+    });
+}
+
+/// A migration may take longer than a statement, and waits for the one that runs.
+#[test]
+fn a_migration_waits_for_another_as_long_as_it_takes() {
+    let config = DatabaseConfig { statement_timeout: Duration::from_millis(300), ..fresh() };
+    block_on(async {
+        let database = Database::connect(&config).await.unwrap();
+        let other = sea_orm::Database::connect(config.url.clone()).await.unwrap();
+        let held = other.begin().await.unwrap();
+        held.execute_unprepared("SELECT pg_advisory_xact_lock(7020541180036118373)").await.unwrap();
+        let migrating = tokio::spawn(async move { database.migrate().await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!migrating.is_finished(), "it did not wait");
+        held.commit().await.unwrap();
+        assert!(migrating.await.unwrap().unwrap().pending.is_empty());
+    });
+}
+
+/// Reads one number.
+pub async fn number(conn: &impl ConnectionTrait, query: &str) -> i64 {
+    let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, query);
+    conn.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
+/// A process that was stopped in a transaction does not keep its rows for ever: the server ends the transaction.
+#[test]
+fn a_silent_transaction_is_ended_by_the_server() {
+    let config = DatabaseConfig { idle_transaction_max: Duration::from_millis(300), ..fresh() };
+    block_on(async {
+        let database = Database::connect(&config).await.unwrap();
+        database.migrate().await.unwrap();
+        let job = NewJob::upkeep(JobId::new(DateTime::UNIX_EPOCH, [1; 10]), DateTime::UNIX_EPOCH);
+        database.jobs().enqueue(std::slice::from_ref(&job)).await.unwrap();
+        // A connection with the same settings, as that of a process that is stopped now.
+        let silent = sea_orm::Database::connect(config.url.clone()).await.unwrap();
+        let held = silent.begin().await.unwrap();
+        held.execute_unprepared("SET idle_in_transaction_session_timeout = 300").await.unwrap();
+        held.execute_unprepared("UPDATE jobs SET note = 'held'").await.unwrap();
+        let claim = async {
+            while database.jobs().claim(&JobKind::ALL, 1, Duration::from_secs(60)).await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), claim).await.expect("the row is held for ever");
+        assert!(held.execute_unprepared("SELECT 1").await.is_err(), "the transaction goes on");
+    });
+}
+
+#[test]
+fn connections_have_their_limits_and_their_name() {
+    let config = DatabaseConfig {
+        connections_max: 1,
+        idle_transaction_max: Duration::from_millis(12_345),
+        statement_timeout: Duration::from_millis(300),
+        application_name: "worker-7".into(),
+        ..fresh()
+    };
+    block_on(async {
+        let database = Database::connect(&config).await.unwrap();
+        database.migrate().await.unwrap();
+        let admin = sea_orm::Database::connect(config.url.clone()).await.unwrap();
+        let named = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'worker-7'";
+        assert_eq!(number(&admin, named).await, 1);
+
+        // A table that somebody holds: the query that wants it is ended, and the connection goes on.
+        let held = admin.begin().await.unwrap();
+        held.execute_unprepared("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let began = std::time::Instant::now();
+        let error = database.jobs().stats().await.unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(5), "it waited too long");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.detail().contains("took too long"), "{error}");
+        held.rollback().await.unwrap();
+        database.jobs().stats().await.unwrap();
+        assert_eq!(number(&admin, named).await, 1);
     });
 }
 
