@@ -7,7 +7,7 @@ use autorepost_core::{
     port::JobQueue,
 };
 use autorepost_database::{Database, DatabaseConfig};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 
 use crate::{
     block_on,
@@ -22,7 +22,9 @@ const BATCH: u32 = 20;
 async fn filled(config: DatabaseConfig, done: u32, due: u32, later: u32) -> (Database, DatabaseConnection) {
     let database = Database::connect(&config).await.unwrap();
     database.migrate().await.unwrap();
-    let admin = sea_orm::Database::connect(config.url).await.unwrap();
+    let mut options = ConnectOptions::new(config.url);
+    options.max_connections(1);
+    let admin = sea_orm::Database::connect(options).await.unwrap();
     let past = 1_763_600_000_000_000_i64;
     let future = 4_000_000_000_000_000_i64;
     for (state, count, run_at) in [("done", done, past), ("queued", later, future), ("queued", due, past)] {
@@ -37,7 +39,20 @@ async fn filled(config: DatabaseConfig, done: u32, due: u32, later: u32) -> (Dat
         admin.execute_unprepared(&insert).await.unwrap();
     }
     admin.execute_unprepared("VACUUM ANALYZE jobs").await.unwrap();
+    end_others(&admin).await;
     (database, admin)
+}
+
+/// Ends all other connections: that is when they tell the server's counters what they did.
+async fn end_others(admin: &DatabaseConnection) {
+    let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() \
+                  AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    let ended = async {
+        while number(admin, others).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the connections end");
 }
 
 /// Claims and finishes some, and answers with the median time of a claim.
@@ -76,19 +91,8 @@ fn a_claim_never_reads_all_jobs() {
             jobs.hasten(std::slice::from_ref(&held[0].new.lane)).await.unwrap();
             jobs.next_due().await.unwrap();
             assert_eq!(jobs.prune(LEASE, 10).await.unwrap(), 10);
-            // Connections tell their counts when they end.
-            drop((jobs, database));
-            let told = async {
-                while number(&admin, lookups).await < looked + 500 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                              AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
-                while number(&admin, others).await > 0 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(30), told).await.expect("the counts are told");
+            end_others(&admin).await;
+            assert!(number(&admin, lookups).await > looked + 500, "the counts were not told");
             assert_eq!(number(&admin, scans).await, before, "all jobs were read, with {due} due and {later} later");
         });
     }
