@@ -19,6 +19,8 @@ use crate::{
 };
 
 const OP: &str = "connect database";
+/// What an answer may take beyond the server's own limit.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn open(config: &DatabaseConfig) -> Result<Link> {
     if config.url.starts_with("sqlite:") {
@@ -47,7 +49,7 @@ async fn sqlite(config: &DatabaseConfig) -> Result<Link> {
             .pragma("synchronous", "FULL")
     });
     let db = sea_orm::Database::connect(options).await.map_err(failed)?;
-    Ok(Link::new(db, None))
+    Ok(Link::new(db, None, None))
 }
 
 async fn postgres(config: &DatabaseConfig) -> Result<Link> {
@@ -65,7 +67,9 @@ async fn postgres(config: &DatabaseConfig) -> Result<Link> {
         .password
         .clone()
         .map(|(source, name)| Arc::new(Login::new(source, name, config.password_every, pool.clone())));
-    let link = Link::new(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), login);
+    let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    let answer_max = config.acquire_timeout + config.statement_timeout + ANSWER_GRACE;
+    let link = Link::new(db, login, Some(answer_max));
     link.ping().await.map_err(failed)?;
     Ok(link)
 }

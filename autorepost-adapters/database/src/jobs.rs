@@ -10,9 +10,9 @@ use autorepost_core::{
     port::{JobQueue, JobStats},
 };
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use crate::{Database, sql};
+use crate::{Database, link::Transaction, sql};
 
 const OP_READ: &str = "read job";
 const COLUMNS: &str =
@@ -76,7 +76,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, jobs: &[NewJob]) -> Resu
 }
 
 /// Lets go of a job whose lease is held by this transaction.
-pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish) -> Result<()> {
+pub(crate) async fn let_go(tx: &Transaction, job: JobId, finish: &Finish) -> Result<()> {
     let op = "finish job";
     let now = sql::now(tx);
     match finish {
@@ -133,7 +133,7 @@ fn pick_in_order(now: &str, kinds: usize, is_postgres: bool) -> String {
 
 impl Database {
     /// Whether more than a few jobs are due: what is the better way to pick depends on it.
-    async fn many_due(&self, tx: &DatabaseTransaction, op: &'static str) -> Result<bool> {
+    async fn many_due(&self, tx: &Transaction, op: &'static str) -> Result<bool> {
         // In order, so that the index is walked: without, a scan of all rows is thought to find so few soon.
         let query = format!(
             "SELECT COUNT(*) AS n FROM (

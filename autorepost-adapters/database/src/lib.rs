@@ -75,10 +75,10 @@ impl Database {
         let op = "migrate database";
         let tx = self.begin(op).await?;
         for statement in migration::LOCK {
-            sql::run(&tx, op, *statement, []).await?;
+            sql::run(tx.raw(), op, *statement, []).await?;
         }
         // The lock may have been waited for: what is there now counts.
-        Migrator::up(&tx, None).await.map_err(|cause| sql::error(op, cause))?;
+        Migrator::up(tx.raw(), None).await.map_err(|cause| sql::error(op, cause))?;
         sql::commit(tx, op).await
     }
 

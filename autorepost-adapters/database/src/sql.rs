@@ -5,17 +5,17 @@ use std::time::Duration;
 use autorepost_core::{Error, ErrorKind, Result, Retry, job::Lease};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
-    TransactionOptions, Value, sqlx,
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    Value, sqlx,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Database;
+use crate::{Database, link::Transaction};
 
 impl Database {
     /// Begins a transaction that will write: on SQLite it takes the write lock at once, so that it cannot fail for having
     /// read before it wrote.
-    pub(crate) async fn begin(&self, op: &'static str) -> Result<DatabaseTransaction> {
+    pub(crate) async fn begin(&self, op: &'static str) -> Result<Transaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -24,7 +24,7 @@ impl Database {
     }
 }
 
-pub(crate) async fn commit(tx: DatabaseTransaction, op: &'static str) -> Result<()> {
+pub(crate) async fn commit(tx: Transaction, op: &'static str) -> Result<()> {
     tx.commit().await.map_err(|cause| error(op, cause))
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn for_share(conn: &impl ConnectionTrait) -> &'static str {
 }
 
 /// Holds a lease for the rest of the transaction, or fails with `LeaseLost`.
-pub(crate) async fn hold(tx: &DatabaseTransaction, op: &'static str, lease: Lease) -> Result<()> {
+pub(crate) async fn hold(tx: &Transaction, op: &'static str, lease: Lease) -> Result<()> {
     let sql = "UPDATE jobs SET epoch = epoch WHERE id = $1 AND epoch = $2 AND state = 'running'";
     match run(tx, op, sql, [id(lease.job), number(lease.epoch)]).await? {
         0 => Err(Error::lease_lost(op)),

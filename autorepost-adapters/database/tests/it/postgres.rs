@@ -173,6 +173,39 @@ fn a_server_that_hangs_is_unavailable_and_found_again() {
     block_on(async { Database::connect(&config).await.unwrap().migrate().await.unwrap() });
 }
 
+/// A server that falls silent in the middle of a query, as one does whose machine is gone, is given up.
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    let server = Server::start();
+    let config = DatabaseConfig {
+        acquire_timeout: Duration::from_secs(2),
+        statement_timeout: Duration::from_secs(3),
+        ..DatabaseConfig::new(server.url("postgres"))
+    };
+    block_on(async {
+        let database = Database::connect(&config).await.unwrap();
+        database.migrate().await.unwrap();
+        let admin = sea_orm::Database::connect(config.url.clone()).await.unwrap();
+        let held = admin.begin().await.unwrap();
+        held.execute_unprepared("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let asking = {
+            let database = database.clone();
+            tokio::spawn(async move { database.jobs().stats().await })
+        };
+        while number(&admin, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        server.freeze();
+        let given_up = tokio::time::timeout(Duration::from_secs(20), asking).await;
+        server.thaw();
+        let error = given_up.expect("it waits for ever").unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.detail().contains("does not answer"), "{error}");
+        held.rollback().await.unwrap();
+        database.jobs().stats().await.unwrap();
+    });
+}
+
 /// A process that was stopped in the middle of a transaction keeps its row, and nobody's claims wait for it.
 #[test]
 fn a_stopped_process_holds_up_no_claim() {
