@@ -1,10 +1,12 @@
 //! Postgres: one real server for all tests, one fresh database for each.
 
 use std::{
+    future::poll_fn,
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ use autorepost_core::{
     ErrorKind,
     conformance::{Case, Stores},
     id::JobId,
-    job::{JobKind, NewJob},
+    job::{Finish, JobKind, NewJob},
 };
 use autorepost_database::{Database, DatabaseConfig};
 use chrono::DateTime;
@@ -86,24 +88,38 @@ pub async fn number(conn: &impl ConnectionTrait, query: &str) -> i64 {
 /// A process that was stopped in a transaction does not keep its rows for ever: the server ends the transaction.
 #[test]
 fn a_silent_transaction_is_ended_by_the_server() {
-    let config = DatabaseConfig { idle_transaction_max: Duration::from_millis(300), ..fresh() };
+    let config = DatabaseConfig {
+        application_name: "stopped".into(),
+        idle_transaction_max: Duration::from_millis(300),
+        ..fresh()
+    };
+    let other = DatabaseConfig { application_name: "other".into(), ..config.clone() };
+    let job = NewJob::upkeep(JobId::new(DateTime::UNIX_EPOCH, [1; 10]), DateTime::UNIX_EPOCH);
     block_on(async {
         let database = Database::connect(&config).await.unwrap();
         database.migrate().await.unwrap();
-        let job = NewJob::upkeep(JobId::new(DateTime::UNIX_EPOCH, [1; 10]), DateTime::UNIX_EPOCH);
-        database.jobs().enqueue(std::slice::from_ref(&job)).await.unwrap();
-        // A connection with the same settings, as that of a process that is stopped now.
-        let silent = sea_orm::Database::connect(config.url.clone()).await.unwrap();
-        let held = silent.begin().await.unwrap();
-        held.execute_unprepared("SET idle_in_transaction_session_timeout = 300").await.unwrap();
-        held.execute_unprepared("UPDATE jobs SET note = 'held'").await.unwrap();
-        let claim = async {
-            while database.jobs().claim(&JobKind::ALL, 1, Duration::from_secs(60)).await.unwrap().is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), claim).await.expect("the row is held for ever");
-        assert!(held.execute_unprepared("SELECT 1").await.is_err(), "the transaction goes on");
+        let jobs = database.jobs();
+        jobs.enqueue(std::slice::from_ref(&job)).await.unwrap();
+        let claimed = jobs.claim(&JobKind::ALL, 1, Duration::from_secs(60)).await.unwrap();
+        let admin = sea_orm::Database::connect(config.url.clone()).await.unwrap();
+
+        // Driven a step at a time until it has its row and the server waits for it; then it is left there.
+        let mut finish = Box::pin(jobs.finish(claimed[0].lease(), &Finish::Done));
+        let free = "SELECT count(*) FROM (SELECT 1 FROM jobs FOR UPDATE SKIP LOCKED) free";
+        while number(&admin, free).await == 1 {
+            let ended = poll_fn(|cx| Poll::Ready(finish.as_mut().poll(cx).is_ready())).await;
+            assert!(!ended, "it never had its row");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Somebody who wants the row has it as soon as the server has lost its patience.
+        let other = Database::connect(&other).await.unwrap();
+        let taking = other.jobs();
+        let dead = Finish::Dead { note: "taken".into() };
+        let taken = taking.finish(claimed[0].lease(), &dead);
+        tokio::time::timeout(Duration::from_secs(10), taken).await.expect("the row is held for ever").unwrap();
+        let error = finish.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(jobs.dead(9).await.unwrap().len(), 1);
     });
 }
 
