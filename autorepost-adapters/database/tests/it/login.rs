@@ -83,7 +83,7 @@ impl Stage {
             connections_max: 5,
             acquire_timeout: Duration::from_secs(3),
             password: source.map(|source| (source, "DATABASE_PASSWORD".into())),
-            ..DatabaseConfig::new(format!("postgres://app@127.0.0.1:{}/app", self.server.port()))
+            ..DatabaseConfig::new(self.server.url("app").replace("autorepost@", "app@"))
         }
     }
 }

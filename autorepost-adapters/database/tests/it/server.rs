@@ -104,10 +104,6 @@ impl Server {
         format!("postgres://autorepost@127.0.0.1:{}/{database}", self.port)
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     fn run(&self, program: &str, arguments: &[&str]) {
         let prefix = prefix();
         let output: Output = Command::new(prefix[0])

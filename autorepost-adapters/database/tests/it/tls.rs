@@ -37,7 +37,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
 });
 
 fn config(host: &str, mode: &str, ca: Option<CaBundle>) -> DatabaseConfig {
-    let url = format!("postgres://autorepost@{host}:{}/postgres?sslmode={mode}", STAGE.server.port());
+    let url = format!("{}?sslmode={mode}", STAGE.server.url("postgres").replace("127.0.0.1", host));
     DatabaseConfig { ca, ..DatabaseConfig::new(url) }
 }
 
