@@ -2,8 +2,8 @@
 //!
 //! A case is a plain async function that panics when the contract is broken. Macros name a test for each:
 //! [`store_conformance!`](crate::store_conformance), [`media_conformance!`](crate::media_conformance),
-//! [`wake_conformance!`](crate::wake_conformance), [`limiter_conformance!`](crate::limiter_conformance) and
-//! [`scratch_conformance!`](crate::scratch_conformance). The implementation brings a function that makes a fresh fixture
+//! [`wake_conformance!`](crate::wake_conformance), [`limiter_conformance!`](crate::limiter_conformance),
+//! [`scratch_conformance!`](crate::scratch_conformance) and [`secret_conformance!`](crate::secret_conformance). The implementation brings a function that makes a fresh fixture
 //! and runs one case on it.
 
 #![expect(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
@@ -12,6 +12,7 @@ pub mod ambient;
 pub mod jobs;
 pub mod media;
 pub mod retention;
+pub mod secrets;
 pub mod stores;
 
 pub use ambient::{limiter, scratch, wake};
@@ -186,6 +187,28 @@ macro_rules! scratch_conformance {
             a_put_replaces_value_and_time,
             keys_are_apart,
             limits_are_kept,
+        }
+    };
+}
+
+/// Names a test for each case of a source of secrets. `$run` takes a `fn(SecretFixture) -> Case` and brings a source that
+/// holds what [`secrets::sample`] gives; the second form is for a source whose values cannot change while it lives.
+#[macro_export]
+macro_rules! secret_conformance {
+    ($run:path) => {
+        $crate::secret_conformance! { fixed $run }
+        $crate::conformance_cases! { $run, secrets:
+            a_rotated_value_is_given_after_a_refresh,
+            a_value_that_is_taken_away_is_not_set_any_more,
+        }
+    };
+    (fixed $run:path) => {
+        $crate::conformance_cases! { $run, secrets:
+            what_is_set_is_given_whole,
+            what_is_not_set_is_nothing,
+            an_empty_value_is_not_set,
+            refreshing_changes_nothing_that_is_the_same,
+            asking_at_once_gives_the_same,
         }
     };
 }

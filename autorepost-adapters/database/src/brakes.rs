@@ -7,9 +7,9 @@ use autorepost_core::{
     id::TenantId,
     port::BrakeStore,
 };
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
-use crate::{Database, sql};
+use crate::{Database, link::Transaction, sql};
 
 const OP_READ: &str = "read brakes";
 /// The advisory lock under which brakes are looked at by commits, and changed.
@@ -22,7 +22,7 @@ fn covering(tenant: TenantId) -> [Value; 2] {
 const HOLDING: &str = "SELECT doc FROM brakes WHERE scope IN ($1, $2) ORDER BY scope";
 
 /// The brake that holds a tenant, if there is one; none is put on until this transaction ends.
-pub(crate) async fn held(tx: &DatabaseTransaction, tenant: TenantId) -> Result<Option<Brake>> {
+pub(crate) async fn held(tx: &Transaction, tenant: TenantId) -> Result<Option<Brake>> {
     if sql::is_postgres(tx) {
         sql::all(tx, OP_READ, "SELECT pg_advisory_xact_lock_shared($1)", [LOCK.into()]).await?;
     }

@@ -10,15 +10,17 @@ use autorepost_core::{
     port::{JobQueue, JobStats},
 };
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use crate::{Database, sql};
+use crate::{Database, link::Transaction, sql};
 
 const OP_READ: &str = "read job";
 const COLUMNS: &str =
     "id, kind, tenant, subject, key, lane, run_at, order_at, state, attempts, epoch, leased_until, note";
 /// How often a claim is tried again when another worker was faster in one of its lanes.
 const CLAIM_TRIES_MAX: u32 = 10;
+/// Up to so many due jobs are ordered at each claim, which takes some milliseconds.
+const DUE_FEW_MAX: i64 = 1_000;
 
 fn row(row: &QueryResult) -> Result<Job> {
     let text = |column| sql::text(row, OP_READ, column);
@@ -74,7 +76,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, jobs: &[NewJob]) -> Resu
 }
 
 /// Lets go of a job whose lease is held by this transaction.
-pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish) -> Result<()> {
+pub(crate) async fn let_go(tx: &Transaction, job: JobId, finish: &Finish) -> Result<()> {
     let op = "finish job";
     let now = sql::now(tx);
     match finish {
@@ -100,30 +102,66 @@ pub(crate) async fn let_go(tx: &DatabaseTransaction, job: JobId, finish: &Finish
     Ok(())
 }
 
+/// What is due and may run: the first due job of every lane in which nothing runs. `$1` is how many, the kinds follow.
+/// This form orders all that is due, and is the better one when that is little.
+fn pick_among_few(now: &str, kinds: usize, is_postgres: bool) -> String {
+    let places = sql::places(2, kinds);
+    let skip_locked = if is_postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+    format!(
+        "SELECT id FROM jobs WHERE state = 'queued' AND id IN (
+            SELECT id FROM (
+                SELECT id, priority, order_at,
+                    ROW_NUMBER() OVER (PARTITION BY lane ORDER BY priority, order_at, id) AS place
+                FROM jobs q WHERE q.state = 'queued' AND q.run_at <= {now} AND q.kind IN ({places})
+                    AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.lane = q.lane AND r.state = 'running')
+            ) firsts WHERE place = 1 ORDER BY priority, order_at, id LIMIT $1){skip_locked}"
+    )
+}
+
+/// The same, for when much is due: it walks in order and stops at the last that it takes.
+fn pick_in_order(now: &str, kinds: usize, is_postgres: bool) -> String {
+    let places = sql::places(2, kinds);
+    let skip_locked = if is_postgres { " FOR UPDATE OF q SKIP LOCKED" } else { "" };
+    format!(
+        "SELECT id FROM jobs q WHERE q.state = 'queued' AND q.run_at <= {now} AND q.kind IN ({places})
+            AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.lane = q.lane AND r.state = 'running')
+            AND NOT EXISTS (SELECT 1 FROM jobs e WHERE e.lane = q.lane AND e.state = 'queued' AND e.run_at <= {now}
+                AND e.kind IN ({places}) AND (e.priority, e.order_at, e.id) < (q.priority, q.order_at, q.id))
+        ORDER BY priority, order_at, id LIMIT $1{skip_locked}"
+    )
+}
+
 impl Database {
+    /// Whether more than a few jobs are due: what is the better way to pick depends on it.
+    async fn many_due(&self, tx: &Transaction, op: &'static str) -> Result<bool> {
+        // In order, so that the index is walked: without, a scan of all rows is thought to find so few soon.
+        let query = format!(
+            "SELECT COUNT(*) AS n FROM (
+                SELECT 1 FROM jobs WHERE state = 'queued' AND run_at <= {} ORDER BY run_at LIMIT {}) due",
+            sql::now(tx),
+            DUE_FEW_MAX + 1
+        );
+        let row = sql::one(tx, op, query, []).await?;
+        Ok(row.map_or(Ok(0), |row| sql::integer(&row, op, "n"))? > DUE_FEW_MAX)
+    }
+
     async fn try_claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
         let op = "claim jobs";
         let tx = self.begin(op).await?;
         let now = sql::now(&tx);
         // A process that was stopped in the middle of a transaction holds its row: it must not hold up everybody's claims.
-        let skip_locked = if sql::is_postgres(&tx) { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let is_postgres = sql::is_postgres(&tx);
+        let skip_locked = if is_postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
         let expire = format!(
             "UPDATE jobs SET state = 'queued', attempts = attempts + 1, leased_until = NULL WHERE id IN (
                 SELECT id FROM jobs WHERE state = 'running' AND leased_until <= {now}{skip_locked})"
         );
         sql::run(&tx, op, expire, []).await?;
 
-        let places = sql::places(2, kinds.len());
-        // The first due job of every lane in which nothing runs.
-        let pick = format!(
-            "SELECT id FROM jobs WHERE state = 'queued' AND id IN (
-                SELECT id FROM (
-                    SELECT id, priority, order_at,
-                        ROW_NUMBER() OVER (PARTITION BY lane ORDER BY priority, order_at, id) AS place
-                    FROM jobs q WHERE q.state = 'queued' AND q.run_at <= {now} AND q.kind IN ({places})
-                        AND NOT EXISTS (SELECT 1 FROM jobs r WHERE r.lane = q.lane AND r.state = 'running')
-                ) firsts WHERE place = 1 ORDER BY priority, order_at, id LIMIT $1){skip_locked}"
-        );
+        let pick = match self.many_due(&tx, op).await? {
+            true => pick_in_order(now, kinds.len(), is_postgres),
+            false => pick_among_few(now, kinds.len(), is_postgres),
+        };
         let mut values = vec![sql::number(max)];
         values.extend(kinds.iter().map(|kind| Value::from(kind.as_str())));
         let mut ids: Vec<Value> = Vec::new();

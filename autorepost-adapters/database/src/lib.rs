@@ -5,54 +5,35 @@
 //! written.
 
 mod brakes;
+mod config;
+mod connect;
 mod connections;
 mod jobs;
+mod link;
+mod login;
 mod migration;
 mod posts;
 mod reposts;
 mod rules;
 mod sql;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use autorepost_core::{
     Error, ErrorKind, Result,
     port::{BrakeStore, ConnectionStore, JobQueue, PostStore, RepostStore, RuleStore},
 };
-use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
+pub use config::{CaBundle, DatabaseConfig};
+use link::Link;
 use migration::Migrator;
-
-/// Where the database is, and how much of it is used.
-#[derive(Clone)]
-pub struct DatabaseConfig {
-    /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
-    pub url: String,
-    /// Connections at most.
-    pub connections_max: u32,
-    /// How long a query waits for a free connection.
-    pub acquire_timeout: Duration,
-    /// A transaction that is silent for so long is ended by the server: its process was stopped, and must not keep its rows.
-    pub idle_transaction_max: Duration,
-}
-
-impl DatabaseConfig {
-    /// The usual numbers for a database.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            connections_max: 10,
-            acquire_timeout: Duration::from_secs(10),
-            idle_transaction_max: Duration::from_secs(30),
-        }
-    }
-}
 
 /// A database that is connected.
 #[derive(Clone)]
 pub struct Database {
-    db: DatabaseConnection,
+    db: Link,
 }
 
 /// How far a database's schema is.
@@ -69,55 +50,43 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) for an address, a password or a folder that is wrong;
+    /// [`Configuration`](ErrorKind::Configuration) for an address, a password, a certificate or a folder that is wrong;
     /// [`Unavailable`](ErrorKind::Unavailable) when the server does not answer.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
-        let sqlite = config.url.starts_with("sqlite:");
-        if !sqlite && !config.url.starts_with("postgres://") && !config.url.starts_with("postgresql://") {
-            let text = "DATABASE_URL must begin with sqlite:// or postgres://";
-            return Err(Error::new(ErrorKind::Configuration, "connect database", text));
-        }
-        let mut options = ConnectOptions::new(config.url.clone());
-        options
-            .sqlx_logging(false)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_timeout(config.acquire_timeout)
-            // SQLite has one writer; more connections would only wait for one another.
-            .max_connections(if sqlite { 1 } else { config.connections_max });
-        options.map_sqlx_sqlite_opts(|options| {
-            options
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(15))
-                .pragma("journal_mode", "WAL")
-                .pragma("synchronous", "FULL")
-        });
-        let idle_ms = config.idle_transaction_max.as_millis();
-        options.map_sqlx_postgres_opts(move |options| {
-            options.options([("idle_in_transaction_session_timeout", idle_ms.to_string())])
-        });
-        let op = "connect database";
-        let db = sea_orm::Database::connect(options).await.map_err(|cause| match sql::error(op, cause) {
-            error if error.kind() == ErrorKind::Unavailable => {
-                let text = "the database does not answer: check that it runs, and the address in DATABASE_URL";
-                Error::unavailable(op, text).source(error)
-            }
-            error => error,
-        })?;
-        Ok(Self { db })
+        Ok(Self { db: connect::open(config).await? })
     }
 
-    /// Brings the schema up to date. Two processes may do it at once.
+    /// Brings the schema up to date. Two processes may do it at once: on Postgres all of it is one transaction under one
+    /// lock, so the second finds the work of the first.
     ///
     /// # Errors
     ///
     /// [`Configuration`](ErrorKind::Configuration) when a newer version of the program wrote the database.
     pub async fn migrate(&self) -> Result<SchemaStatus> {
+        self.schema().await?;
+        match self.db.get_database_backend() {
+            DbBackend::Sqlite => self.migrate_sqlite().await?,
+            _ => self.migrate_locked().await?,
+        }
+        self.schema().await
+    }
+
+    async fn migrate_locked(&self) -> Result<()> {
+        let op = "migrate database";
+        let tx = self.begin(op).await?;
+        for statement in migration::LOCK {
+            sql::run(tx.raw(), op, *statement, []).await?;
+        }
+        // The lock may have been waited for: what is there now counts.
+        Migrator::up(tx.raw(), None).await.map_err(|cause| sql::error(op, cause))?;
+        sql::commit(tx, op).await
+    }
+
+    async fn migrate_sqlite(&self) -> Result<()> {
         let op = "migrate database";
         const TRIES_MAX: u32 = 5;
         for attempt in 1.. {
-            self.schema().await?;
-            match Migrator::up(&self.db, None).await {
+            match Migrator::up(self.db.raw(), None).await {
                 Ok(()) => break,
                 // The other process was faster; its work is ours.
                 Err(_) if attempt < TRIES_MAX && self.schema().await?.pending.is_empty() => break,
@@ -125,7 +94,7 @@ impl Database {
                 Err(_) => {}
             }
         }
-        self.schema().await
+        Ok(())
     }
 
     /// Tells how far the schema is.

@@ -1,4 +1,12 @@
-//! The schema. Migrations go forward only: a later one adds, and what nobody reads any more goes in the one after.
+//! The schema. Migrations go forward only, and an old and a new version of the program work on it side by side: expand,
+//! then contract.
+//!
+//! 1. A migration adds: a table, a column that may be empty, an index. The version before goes on working on it, so it is
+//!    migrated first and deployed then.
+//! 2. What no version in use reads or needs any more is removed by a migration of a later release. An index may go with the
+//!    one that replaces it.
+//! 3. On Postgres all that is pending is one transaction, so `CREATE INDEX CONCURRENTLY` cannot be part of it. An index on
+//!    a million jobs takes a second or two, for which writers wait.
 
 use sea_orm::ConnectionTrait;
 use sea_orm_migration::{
@@ -12,9 +20,17 @@ pub(crate) struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Begin), Box::new(Brakes), Box::new(MediaIndex)]
+        vec![Box::new(Begin), Box::new(Brakes), Box::new(MediaIndex), Box::new(ClaimOrder)]
     }
 }
+
+/// What a migrating transaction on Postgres does first: it waits as long as it must, but not for ever, and for its turn.
+/// The number is this program's own.
+pub(crate) const LOCK: &[&str] = &[
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL lock_timeout = '10min'",
+    "SELECT pg_advisory_xact_lock(7020541180036118373)",
+];
 
 /// The first schema. Times are microseconds since 1970, ids are UUIDs as text, documents are JSON as text.
 struct Begin;
@@ -114,6 +130,32 @@ impl MigrationTrait for MediaIndex {
         };
         let create = format!("CREATE INDEX IF NOT EXISTS posts_media ON posts ({key}) WHERE {key} IS NOT NULL");
         conn.execute_unprepared(&create).await?;
+        Ok(())
+    }
+}
+
+/// Claims in order, without a look at all that is queued.
+struct ClaimOrder;
+
+impl MigrationName for ClaimOrder {
+    fn name(&self) -> &str {
+        "m0005_claim_order"
+    }
+}
+
+const CLAIM_ORDER: &[&str] = &[
+    "CREATE INDEX IF NOT EXISTS jobs_order ON jobs (priority, order_at, id) WHERE state = 'queued'",
+    "CREATE INDEX IF NOT EXISTS jobs_lane_order ON jobs (lane, priority, order_at, id) WHERE state = 'queued'",
+    // The one before it serves the same questions.
+    "DROP INDEX IF EXISTS jobs_queued_lane",
+];
+
+#[async_trait]
+impl MigrationTrait for ClaimOrder {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for sql in CLAIM_ORDER {
+            manager.get_connection().execute_unprepared(sql).await?;
+        }
         Ok(())
     }
 }

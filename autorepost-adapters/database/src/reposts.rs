@@ -11,9 +11,9 @@ use autorepost_core::{
     state::RepostState,
 };
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use crate::{Database, brakes, jobs, sql};
+use crate::{Database, brakes, jobs, link::Transaction, sql};
 
 const OP_READ: &str = "read repost";
 const OP_STEP: &str = "move repost";
@@ -59,14 +59,14 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, repost: &Repost) -> Resu
     Ok(sql::run(conn, "add repost", insert, values).await? > 0)
 }
 
-async fn write_entry(tx: &DatabaseTransaction, repost: RepostId, entry: &Entry) -> Result<()> {
+async fn write_entry(tx: &Transaction, repost: RepostId, entry: &Entry) -> Result<()> {
     let insert = "INSERT INTO journal (repost, seq, doc)
         SELECT $1, COALESCE(MAX(seq), 0) + 1, $2 FROM journal WHERE repost = $1";
     sql::run(tx, OP_STEP, insert, [sql::id(repost), sql::doc(OP_STEP, entry)?]).await?;
     Ok(())
 }
 
-async fn check(tx: &DatabaseTransaction, guard: &Guard, repost: &Repost) -> Result<()> {
+async fn check(tx: &Transaction, guard: &Guard, repost: &Repost) -> Result<()> {
     let op = "check guard";
     match guard {
         Guard::Rule { id, version } => {

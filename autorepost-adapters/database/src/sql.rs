@@ -5,26 +5,26 @@ use std::time::Duration;
 use autorepost_core::{Error, ErrorKind, Result, Retry, job::Lease};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, Value, sqlx,
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    Value, sqlx,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Database;
+use crate::{Database, link::Transaction};
 
 impl Database {
     /// Begins a transaction that will write: on SQLite it takes the write lock at once, so that it cannot fail for having
     /// read before it wrote.
-    pub(crate) async fn begin(&self, op: &'static str) -> Result<DatabaseTransaction> {
+    pub(crate) async fn begin(&self, op: &'static str) -> Result<Transaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        self.db.begin_with_options(options).await.map_err(|cause| error(op, cause))
+        self.db.begin(options).await.map_err(|cause| error(op, cause))
     }
 }
 
-pub(crate) async fn commit(tx: DatabaseTransaction, op: &'static str) -> Result<()> {
+pub(crate) async fn commit(tx: Transaction, op: &'static str) -> Result<()> {
     tx.commit().await.map_err(|cause| error(op, cause))
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn for_share(conn: &impl ConnectionTrait) -> &'static str {
 }
 
 /// Holds a lease for the rest of the transaction, or fails with `LeaseLost`.
-pub(crate) async fn hold(tx: &DatabaseTransaction, op: &'static str, lease: Lease) -> Result<()> {
+pub(crate) async fn hold(tx: &Transaction, op: &'static str, lease: Lease) -> Result<()> {
     let sql = "UPDATE jobs SET epoch = epoch WHERE id = $1 AND epoch = $2 AND state = 'running'";
     match run(tx, op, sql, [id(lease.job), number(lease.epoch)]).await? {
         0 => Err(Error::lease_lost(op)),
@@ -190,10 +190,23 @@ fn classify(cause: &DbErr) -> (ErrorKind, Retry, String) {
     };
     match driver.as_ref() {
         sqlx::Error::PoolTimedOut => unavailable("no database connection became free in time"),
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+            // So the driver tells what its TLS did not like.
+            let text =
+                format!("the database's certificate is not accepted ({cause}): check sslmode, the host and the CA");
+            (ErrorKind::Configuration, Retry::Never, text)
+        }
         sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
             unavailable("the database does not answer")
         }
-        sqlx::Error::Tls(_) => wrong("the database's TLS certificate was refused: check sslmode and sslrootcert"),
+        sqlx::Error::Tls(cause) if cause.to_string().contains("does not support TLS") => wrong(
+            "the database does not offer TLS, which is asked for unless it is on this machine: switch it on, or add \
+             ?sslmode=disable to DATABASE_URL when the network between is private",
+        ),
+        sqlx::Error::Tls(cause) => {
+            let text = format!("TLS with the database is not possible ({cause}): check sslmode, the host and the CA");
+            (ErrorKind::Configuration, Retry::Never, text)
+        }
         sqlx::Error::Configuration(_) => wrong("DATABASE_URL cannot be read: check its form"),
         sqlx::Error::Database(answer) => {
             if answer.is_unique_violation() {
@@ -203,7 +216,11 @@ fn classify(cause: &DbErr) -> (ErrorKind, Retry, String) {
             match code.as_str() {
                 // Postgres: serialization failure, deadlock, shutdown, too many connections, starting up.
                 "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" => unavailable("the database is busy"),
-                "28P01" | "28000" => wrong("the database refuses the user or the password: check DATABASE_URL"),
+                // Postgres: a statement or a silent transaction took too long, or a lock could not be had.
+                "57014" | "25P03" | "55P03" => unavailable("the database took too long and gave up"),
+                "28P01" | "28000" => wrong(
+                    "the database refuses the user or the password: check DATABASE_URL, and the password's source",
+                ),
                 "3D000" => wrong("the database named in DATABASE_URL does not exist: create it"),
                 "42P01" => wrong("the database has no tables yet: run \"autorepost migrate\""),
                 "53100" => unavailable("the database's disk is full: free some space"),

@@ -51,6 +51,13 @@ pub trait SecretSource: Send + Sync {
     /// The present value; asking again later may give a rotated one. A name that is not set is `Ok(None)`; an empty
     /// value counts as not set.
     async fn secret(&self, name: &str) -> Result<Option<Secret>>;
+
+    /// Looks for rotated values now, because one was refused somewhere. A source may leave it out when it has just looked,
+    /// so that a caller may ask after every refusal. When it fails, the values known before still hold. A source that
+    /// keeps no copies has nothing to do.
+    async fn refresh(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A shared allowance: at most `limit` units in any window of `per`.

@@ -6,8 +6,9 @@ use autorepost_core::{
     conformance::{
         Case, Stores, Time,
         ambient::{Limiters, Scratches, Wakes},
+        secrets::{SecretFixture, sample},
     },
-    memory::{ManualClock, Memory, MemoryLimiter, MemoryMedia, MemoryScratch, MemoryWake},
+    memory::{ManualClock, MapSecrets, Memory, MemoryLimiter, MemoryMedia, MemoryScratch, MemoryWake},
     port::{Budget, Clock, MediaStore, Permit, RateLimiter, Scratch, Wake},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -122,3 +123,9 @@ fn memory_is_bounded() {
     assert_eq!(block_on(limiter.closed_until("first", start())).unwrap(), None);
     assert_eq!(block_on(limiter.closed_until("0", start())).unwrap(), Some(later(61)));
 }
+
+fn run_secrets(case: fn(SecretFixture) -> Case) {
+    block_on(case(SecretFixture { source: Arc::new(MapSecrets(sample())), replace: None }));
+}
+
+autorepost_core::secret_conformance!(fixed run_secrets);

@@ -2,10 +2,14 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod claims;
+mod load;
+mod login;
 mod postgres;
 mod server;
 mod sqlite;
 mod stored;
+mod tls;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 

@@ -15,14 +15,33 @@ pub struct Server {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
+    settings: String,
     /// Stops the server and removes its folder as soon as its standard input, held by us, is closed.
     guard: Child,
 }
 
+/// Who may sign in, and how.
+const TRUST: &str = "host all all 127.0.0.1/32 trust";
+
 impl Server {
     pub fn start() -> Self {
+        Self::start_with(TRUST, None)
+    }
+
+    /// A server with these lines before those that trust the owner, and with a certificate and its key.
+    pub fn start_with(hba: &str, tls: Option<(&str, &str)>) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("autorepost-postgres-").tempdir().unwrap().keep();
+        std::fs::write(folder.join("hba.conf"), format!("{hba}\n{TRUST}\n")).unwrap();
+        let mut settings = format!("-c hba_file={}", folder.join("hba.conf").display());
+        if let Some((certificate, key)) = tls {
+            let (certificate_file, key_file) = (folder.join("server.crt"), folder.join("server.key"));
+            std::fs::write(&certificate_file, certificate).unwrap();
+            std::fs::write(&key_file, key).unwrap();
+            std::fs::set_permissions(&key_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            let (certificate_file, key_file) = (certificate_file.display(), key_file.display());
+            settings += &format!(" -c ssl=on -c ssl_cert_file={certificate_file} -c ssl_key_file={key_file}");
+        }
         if is_root() {
             let owned = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&folder).status().unwrap();
             assert!(owned.success(), "chown failed");
@@ -38,7 +57,7 @@ impl Server {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        let server = Self { programs, folder, port: free_port(), guard };
+        let server = Self { programs, folder, port: free_port(), settings, guard };
         let options = ["--auth=trust", "--username=autorepost", "--encoding=UTF8", "--locale=C", "--no-sync"];
         server.run("initdb", &options);
         server.up();
@@ -47,7 +66,7 @@ impl Server {
 
     /// Starts it, and waits until it answers.
     pub fn up(&self) {
-        let options = format!("-p {} -h 127.0.0.1 -k '' -F -c max_connections=200", self.port);
+        let options = format!("-p {} -h 127.0.0.1 -k '' -F -c max_connections=200 {}", self.port, self.settings);
         let log = self.folder.join("log");
         let log = log.to_str().unwrap();
         self.run("pg_ctl", &["start", "-w", "-t", SWITCH_SECS_MAX, "-s", "-o", &options, "-l", log]);
