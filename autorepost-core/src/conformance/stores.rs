@@ -88,6 +88,13 @@ pub async fn a_rule_is_written_under_its_version(stores: Stores) {
     let error = stores.rules.update(&read).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(stores.rules.get(read.tenant, read.id).await.unwrap(), Some(written));
+
+    let other = rule(&source, &source, "other");
+    stores.rules.insert(&other).await.unwrap();
+    let error = stores.rules.update(&Rule { name: "name".into(), ..other.clone() }).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.detail().contains("\"name\""), "{error}");
+    assert_eq!(stores.rules.get(other.tenant, other.id).await.unwrap(), Some(other));
 }
 
 /// Every look-up is scoped by its tenant.
@@ -432,4 +439,53 @@ pub async fn lists_are_filtered_ordered_and_limited(stores: Stores) {
     assert!(stores.reposts.list(tenant, &query).await.unwrap().is_empty());
     let query = RepostQuery { post: Some(listed[1].post), limit: 9, ..RepostQuery::default() };
     assert_eq!(stores.reposts.list(tenant, &query).await.unwrap(), [listed[1].clone()]);
+}
+
+/// Walking by pages meets every row once that was there from the start, whatever is added meanwhile.
+pub async fn pages_are_whole_while_rows_are_added(stores: Stores) {
+    let scene = Scene::set(stores.clone()).await;
+    let tenant = scene.source.tenant;
+    let admit = async |names: &[String]| {
+        let posts = names.iter().map(|name| {
+            // All of one time: the order is by id then.
+            let post = post(&scene.source, name);
+            let repost = repost(&post, &scene.rule, &scene.destination);
+            NewPost { post, reposts: vec![(repost, None)] }
+        });
+        let admission = Admission { posts: posts.collect(), cursor: Cursor::default() };
+        stores.posts.admit(scene.sync.lease(), tenant, scene.source.id, &admission).await.unwrap();
+    };
+    let names: Vec<_> = (0..5).map(|n| format!("early {n}")).collect();
+    admit(&names).await;
+    let mut wanted = names.clone();
+    wanted.push("first".into());
+    wanted.sort();
+
+    let (mut met, mut after, mut page) = (Vec::new(), None, 0);
+    loop {
+        let query = PostQuery { after, limit: 2, ..PostQuery::default() };
+        let rows = stores.posts.list(tenant, &query).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        after = Some((last.found.posted_at, last.id));
+        met.extend(rows.iter().map(|row| row.found.key.clone()));
+        admit(&[format!("late {page}")]).await;
+        page += 1;
+    }
+    met.sort();
+    assert_eq!(met, wanted);
+
+    for newest_first in [true, false] {
+        let whole = RepostQuery { newest_first, limit: 100, ..RepostQuery::default() };
+        let whole = stores.reposts.list(tenant, &whole).await.unwrap();
+        assert_eq!(whole.len(), wanted.len() + page);
+        let (mut met, mut after) = (Vec::new(), None);
+        loop {
+            let query = RepostQuery { newest_first, after, limit: 2, ..RepostQuery::default() };
+            let rows = stores.reposts.list(tenant, &query).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            after = Some((last.posted_at, last.id));
+            met.extend(rows);
+        }
+        assert_eq!(met, whole);
+    }
 }
