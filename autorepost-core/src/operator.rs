@@ -201,8 +201,8 @@ impl<'a> Operator<'a> {
 
     async fn check_rule(&self, op: &'static str, name: &str, source: ConnectionId, spec: &RuleSpec) -> Result<()> {
         let bad = |text: String| Err(Error::invalid(op, text));
-        if name.trim().is_empty() || name.chars().count() > RULE_NAME_MAX {
-            return bad(format!("the name must have 1 to {RULE_NAME_MAX} characters"));
+        if name.trim().is_empty() || name.chars().count() > RULE_NAME_MAX || name.chars().any(char::is_control) {
+            return bad(format!("the name must have 1 to {RULE_NAME_MAX} characters, on one line"));
         }
         let connections = self.connections().await?;
         let find = |id| connections.iter().find(|connection| connection.id == id);

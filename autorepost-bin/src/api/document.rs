@@ -16,7 +16,7 @@ const DESCRIPTION: &str = "Publishes each new video of a creator's TikTok accoun
 
 /// What may go wrong, by status: the name of the answer, what it means, and whether only requests that change something
 /// meet it.
-const REFUSALS: [(&str, &str, &str, bool); 13] = [
+const REFUSALS: [(&str, &str, &str, bool); 12] = [
     ("400", "BadRequest", "The request cannot be read", false),
     ("401", "Unauthenticated", "There is no key, or it opens nothing", false),
     ("403", "NotAllowed", "The key may not do this", false),
@@ -39,7 +39,6 @@ const REFUSALS: [(&str, &str, &str, bool); 13] = [
         "Something does not answer for the moment; the header Retry-After says when to come again",
         false,
     ),
-    ("default", "Problem", "Anything else", false),
 ];
 
 /// The whole OpenAPI document.
@@ -64,6 +63,10 @@ pub(super) fn complete(plain: &OpenApi) -> Value {
         "key": { "type": "http", "scheme": "bearer", "bearerFormat": "ar_<key id>_<secret>" },
     });
     components["schemas"]["Problem"] = serde_json::to_value(ProblemBody::schema()).expect("a schema has a JSON form");
+    // Its variants have exactly their own fields; the macro does not say so.
+    for variant in components["schemas"]["Options"]["oneOf"].as_array_mut().into_iter().flatten() {
+        variant["additionalProperties"] = false.into();
+    }
     for (_, name, meaning, _) in REFUSALS {
         components["responses"][name] = json!({
             "description": meaning,

@@ -122,7 +122,10 @@ impl Place {
         let bytes = (text.len() <= CURSOR_MAX).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten();
         let read = bytes.and_then(|bytes| {
             let (at, id) = bytes.split_first_chunk::<8>()?;
-            let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*at))?;
+            let micros = i64::from_be_bytes(*at);
+            // Beyond the calendar there are no rows.
+            let end = if micros < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+            let at = DateTime::from_timestamp_micros(micros).unwrap_or(end);
             Some(Self { at, id: Uuid::from_slice(id).ok()? })
         });
         read.ok_or_else(|| Error::invalid("read cursor", "\"cursor\" is not the \"next\" of a page").into())

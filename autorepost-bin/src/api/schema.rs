@@ -205,9 +205,11 @@ pub enum OptionsSchema {
     Instagram {
         /// Template of the caption.
         #[serde(default)]
+        #[schema(default = "{caption}")]
         caption: String,
         /// Show it in the feed as well as among the Reels.
         #[serde(default)]
+        #[schema(default = true)]
         share_to_feed: bool,
         /// Which frame becomes the cover, in milliseconds from the start.
         #[serde(default)]
@@ -217,9 +219,11 @@ pub enum OptionsSchema {
     YouTube {
         /// Template of the title.
         #[serde(default)]
+        #[schema(default = "{title}")]
         title: String,
         /// Template of the description.
         #[serde(default)]
+        #[schema(default = "{caption}")]
         description: String,
         /// Tags to add to the post's own hashtags.
         #[serde(default)]
@@ -231,15 +235,18 @@ pub enum OptionsSchema {
         made_for_kids: bool,
         /// YouTube's category id; "22" is People & Blogs.
         #[serde(default)]
+        #[schema(default = "22")]
         category_id: String,
         /// Tell the channel's subscribers.
         #[serde(default)]
+        #[schema(default = true)]
         notify_subscribers: bool,
     },
     /// A post on X.
     X {
         /// Template of the text.
         #[serde(default)]
+        #[schema(default = "{caption}")]
         text: String,
         /// Who may reply.
         #[serde(default)]

@@ -47,6 +47,10 @@ pub async fn list(
 ) -> Answer<Page<RepostView>> {
     let asked = page.checked()?;
     let account = match (which.platform, which.account) {
+        // No account has such an id, and Postgres takes no such text.
+        (Some(_), Some(account)) if account.chars().any(char::is_control) => {
+            return Err(Error::invalid("list reposts", "\"account\" is not the id of an account").into());
+        }
         (Some(platform), Some(account)) => Some((platform, AccountId::new(account))),
         (None, None) => None,
         _ => return Err(Error::invalid("list reposts", "\"account\" and \"platform\" come together").into()),

@@ -35,15 +35,23 @@ pub struct NewRule {
     /// The connection whose posts it looks at.
     #[schema(value_type = Uuid)]
     source: ConnectionId,
-    /// What it does. Without `filters.since` it takes every post that there ever was.
+    /// What it does. Without `filters.since` it takes posts from now on.
     #[schema(value_type = RuleSpecSchema)]
     spec: RuleSpec,
+    /// Take every post that there ever was, where `filters.since` does not say otherwise.
+    #[serde(default)]
+    #[schema(default = false)]
+    every_post: bool,
 }
 
 /// Adds a rule, and looks at its source at once.
 #[utoipa::path(post, path = "/v1/rules", tag = "Rules", request_body = NewRule,
     responses((status = 201, description = "The rule was added", body = RuleView)))]
-pub async fn create(desk: Desk, Body(new): Body<NewRule>) -> Result<Created<RuleView>, Problem> {
+pub async fn create(desk: Desk, Body(mut new): Body<NewRule>) -> Result<Created<RuleView>, Problem> {
+    if !new.every_post {
+        // Somebody who says nothing does not mean the posts of years.
+        new.spec.filters.since.get_or_insert(desk.ports().clock.now());
+    }
     let rule = desk.operator().add_rule(&new.name, new.source, new.spec).await?;
     Ok(Created(rule.id.to_string(), rule.into()))
 }
@@ -62,9 +70,13 @@ pub struct ChangedRule {
     /// Its name.
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    /// What it does, whole: what is left out has its default.
+    /// What it does, whole: what is left out has its default. Without `filters.since` the present one stays.
     #[schema(value_type = RuleSpecSchema)]
     spec: RuleSpec,
+    /// Take every post that there ever was, where `filters.since` does not say otherwise.
+    #[serde(default)]
+    #[schema(default = false)]
+    every_post: bool,
     /// The version that was read: with it the rule is changed only when nobody else did meanwhile.
     version: Option<u64>,
 }
@@ -72,8 +84,12 @@ pub struct ChangedRule {
 /// Changes a rule. Its source stays.
 #[utoipa::path(put, path = "/v1/rules/{id}", tag = "Rules", params(("id" = Uuid, Path, description = "The rule")),
     request_body = ChangedRule, responses((status = 200, description = "The rule was changed", body = RuleView)))]
-pub async fn update(desk: Desk, Path(id): Path<RuleId>, Body(change): Body<ChangedRule>) -> Answer<RuleView> {
-    Ok(Json(desk.operator().change_rule(id, &change.name, change.spec, change.version).await?.into()))
+pub async fn update(desk: Desk, Path(id): Path<RuleId>, Body(mut change): Body<ChangedRule>) -> Answer<RuleView> {
+    let operator = desk.operator();
+    if !change.every_post && change.spec.filters.since.is_none() {
+        change.spec.filters.since = operator.rule_by_id(id).await?.spec.filters.since;
+    }
+    Ok(Json(operator.change_rule(id, &change.name, change.spec, change.version).await?.into()))
 }
 
 /// Removes a rule. What is not published yet will not be.
