@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{Api, problem::Problem};
 
@@ -99,7 +100,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = json_bytes(request, state).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error, Some(&error.to_string())))
+        parse(&bytes).map(Self).map_err(|error| unreadable(&error, Some(&error.to_string())))
     }
 }
 
@@ -111,7 +112,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for SecretBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = json_bytes(request, state).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error, None))
+        parse(&bytes).map(Self).map_err(|error| unreadable(&error, None))
     }
 }
 
@@ -122,6 +123,32 @@ async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
     }
     // The guard has read it, and kept to its limit.
     Bytes::from_request(request, state).await.map_err(|error| Problem::bad_request(error.body_text()))
+}
+
+/// Reads a body. JSON Schema counts 7.0 among the integers, serde does not: then it is read once more with 7 in its place.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes).or_else(|error| {
+        let mut value: Value = serde_json::from_slice(bytes)?;
+        if whole(&mut value) { serde_json::from_value(value) } else { Err(error) }
+    })
+}
+
+/// Writes numbers such as 7.0 as 7; `false` when there are none.
+fn whole(value: &mut Value) -> bool {
+    /// Every integer up to here is an f64.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| whole(item) | any),
+        Value::Object(fields) => fields.values_mut().fold(false, |any, field| whole(field) | any),
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            Some(float) if float.fract() == 0.0 && float.abs() <= EXACT_MAX => {
+                *number = (float as i64).into();
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,6 +1,5 @@
 //! Pages: an opaque cursor that says where the last one ended.
 
-use autorepost_core::Error;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,8 +12,8 @@ use super::problem::Problem;
 pub const PAGE_MAX: u32 = 200;
 /// Rows of one page when nobody says how many.
 const PAGE_DEFAULT: u32 = 50;
-/// Longest cursor in characters; ours have 33.
-const CURSOR_MAX: usize = 64;
+/// Characters of a cursor: 24 bytes in base64url.
+const CURSOR_CHARS: usize = 32;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -25,7 +24,7 @@ pub struct PageAsk {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: u32,
     /// Where the page before ended: its `next`.
-    #[param(max_length = 64)]
+    #[param(min_length = 32, max_length = 32, pattern = "^[A-Za-z0-9_-]{32}$")]
     pub cursor: Option<String>,
 }
 
@@ -119,7 +118,7 @@ impl Place {
     }
 
     fn read(text: &str) -> Result<Self, Problem> {
-        let bytes = (text.len() <= CURSOR_MAX).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten();
+        let bytes = (text.len() == CURSOR_CHARS).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten();
         let read = bytes.and_then(|bytes| {
             let (at, id) = bytes.split_first_chunk::<8>()?;
             let micros = i64::from_be_bytes(*at);
@@ -128,7 +127,7 @@ impl Place {
             let at = DateTime::from_timestamp_micros(micros).unwrap_or(end);
             Some(Self { at, id: Uuid::from_slice(id).ok()? })
         });
-        read.ok_or_else(|| Error::invalid("read cursor", "\"cursor\" is not the \"next\" of a page").into())
+        read.ok_or_else(|| Problem::bad_request("\"cursor\" is not the \"next\" of a page"))
     }
 }
 

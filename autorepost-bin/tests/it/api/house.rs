@@ -236,8 +236,8 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
         mentions: Default::default(),
     };
     let rule = operator.add_rule(&format!("{mark} rule"), source.id, spec).await.unwrap();
-    let found = post(&source, bench, &format!("{mark}-found"), 0).found;
-    bench.source.add(found, "bytes");
+    // The one source shows it to both.
+    bench.source.add(FoundPost { author: "somebody".into(), ..post(&source, bench, "found", 0).found }, "bytes");
 
     let failed = RepostState::Failed { reason: Reason::new(Owner::Content, format!("{mark} reason")) };
     let doubted = apply(committing(), Event::Doubted(Reason::new(Owner::Operator, "nobody knows"))).unwrap();

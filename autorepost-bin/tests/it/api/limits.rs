@@ -1,6 +1,6 @@
 //! What is refused, and how that is said; and the limits of a process.
 
-use std::time::Duration;
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use autorepost::api::Limits;
 use autorepost_core::{Error, Platform, Retry, access::Role};
@@ -9,6 +9,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::house::{House, SECRET, rule_body, send, start};
 
@@ -67,6 +68,16 @@ async fn a_bad_request_is_said_to_be_one_in_problem_details() {
         assert_eq!(answer.status.as_u16(), status, "{method} {path} {body}: {}", answer.text);
         assert!(answer.json["detail"].as_str().unwrap().contains(part), "{method} {path} {body}: {}", answer.text);
     }
+    // What JSON Schema counts among the integers is one.
+    let answer =
+        raw("POST", "/v1/rules", json_type, &rule.to_string().replace("\"spec\":{", "\"spec\":{\"delay_secs\":7.0,"))
+            .await;
+    assert_eq!(
+        (answer.status, &answer.json["spec"]["delay_secs"]),
+        (StatusCode::CREATED, &json!(7)),
+        "{}",
+        answer.text
+    );
     let answer = raw("PATCH", "/v1/rules", json_type, "{}").await;
     assert_eq!(answer.headers[header::ALLOW], "GET,HEAD,POST");
 }
@@ -143,21 +154,17 @@ async fn requests_at_once_and_their_time_are_limited() {
     let request_max = Duration::from_millis(300);
     let house = House::with(Limits { requests_max: 1, request_max, ..Limits::default() }).await;
     let key = house.key(Role::Operator);
-    let stalled =
-        Request::builder().method("POST").uri("/v1/rules").header(header::AUTHORIZATION, format!("Bearer {key}"));
-    let stalled =
-        stalled.body(Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>())).unwrap();
+    let read = Arc::new(Notify::new());
+    let reading = read.clone();
+    let body = Body::from_stream(futures_util::stream::poll_fn(move |_| {
+        reading.notify_one();
+        Poll::<Option<Result<Bytes, std::io::Error>>>::Pending
+    }));
+    let stalled = Request::builder().method("POST").uri("/v1/rules");
+    let stalled = stalled.header(header::AUTHORIZATION, format!("Bearer {key}")).body(body).unwrap();
     let stalled = tokio::spawn(send(house.router.clone(), stalled));
-    let busy = async {
-        loop {
-            let answer = house.get(key, "/v1/rules").await;
-            if answer.status == StatusCode::SERVICE_UNAVAILABLE {
-                return answer;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let busy = tokio::time::timeout(Duration::from_secs(20), busy).await.expect("one place is taken");
+    read.notified().await;
+    let busy = house.get(key, "/v1/rules").await;
     assert_eq!((&busy.json["code"], &busy.headers[header::RETRY_AFTER]), (&json!("busy"), &"1".parse().unwrap()));
     let late = stalled.await.unwrap();
     assert_eq!((late.status, &late.json["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("too_slow")));
