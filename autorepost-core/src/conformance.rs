@@ -9,6 +9,7 @@
 pub mod access;
 pub mod jobs;
 pub mod media;
+pub mod pages;
 pub mod stores;
 
 use std::{
@@ -108,8 +109,8 @@ macro_rules! store_conformance {
             published_ids_are_the_accounts_own,
             a_live_repost_without_a_job_is_an_orphan,
             lists_are_filtered_ordered_and_limited,
-            pages_are_whole_while_rows_are_added,
         }
+        $crate::conformance_cases! { $run, pages: pages_are_whole_while_rows_are_added }
         $crate::conformance_cases! { $run, access:
             the_owner_is_a_tenant_from_the_start,
             a_tenant_name_is_taken_once,

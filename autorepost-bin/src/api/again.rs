@@ -9,7 +9,7 @@ use autorepost_core::{
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
@@ -52,15 +52,13 @@ pub struct Claim {
 ///
 /// When the key is none, stands for another request, or the request is being done now.
 pub async fn begin(api: &Api, need: &Need, caller: &Caller, request: &mut Request) -> Result<Repeat, Problem> {
-    let Some(name) = named(request.headers())? else { return Ok(Repeat::Once) };
-    if !need.changes() {
+    // The other methods are as good twice as once.
+    if request.method() != Method::POST {
         return Ok(Repeat::Once);
     }
+    let Some(name) = named(request.headers())? else { return Ok(Repeat::Once) };
     if !need.repeatable {
-        let detail = match need.method {
-            "POST" => "the answer holds a secret, which is kept nowhere: leave the header Idempotency-Key out",
-            _ => "this may be asked again as it is: leave the header Idempotency-Key out",
-        };
+        let detail = "the answer holds a secret, which is kept nowhere: leave the header Idempotency-Key out";
         return Err(Problem::bad_request(detail));
     }
     let body = std::mem::replace(request.body_mut(), Body::empty());
