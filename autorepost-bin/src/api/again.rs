@@ -27,7 +27,7 @@ pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 pub const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Largest answer that is kept: more than a body may have, because answers repeat what was sent.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// After this time a request whose process died may be asked again. Longer than any request may take.
+/// After this time a request whose process died may be asked again. Longer than what a request begins may go on.
 const CLAIM_MAX: Duration = Duration::from_secs(180);
 
 /// What there is to do for a request.

@@ -37,6 +37,8 @@ pub const TENANT_HEADER: &str = "autorepost-tenant";
 pub const REQUEST_HEADER: &str = "x-request-id";
 /// Longest id of a request in characters.
 const REQUEST_ID_MAX: usize = 64;
+/// How long what a request began may go on after its answer: it ends before its idempotency claim does.
+const WORK_MAX: Duration = Duration::from_secs(150);
 /// Window of the allowance of one key.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -112,7 +114,13 @@ pub async fn guard(
     // A task of its own: a client that goes away, or does not wait, must not leave something half done.
     let work = async move {
         let _place = place;
-        perform(&api, need, caller, request, next).await
+        match timeout(WORK_MAX, perform(&api, need, caller, request, next)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::error!(action = need.action, "a request did not end, and was given up");
+                Err(Problem::internal())
+            }
+        }
     };
     let work = tokio::spawn(work.in_current_span());
     match timeout(request_max.saturating_sub(began.elapsed()), work).await {
