@@ -6,3 +6,4 @@ mod limits;
 mod paging;
 mod process;
 mod repeat;
+mod trouble;
