@@ -8,9 +8,9 @@ use tokio::process::Command;
 
 use crate::support::{Daemon, Stage, text, until};
 
-/// How long schemathesis asks, in seconds.
-const CONTRACT_SECS: &str = "45";
-const SEED: &str = "20261124";
+/// How long schemathesis asks, in seconds, and from which seed: `CONTRACT_SECS` and `CONTRACT_SEED` ask longer, and for
+/// other things.
+const CONTRACT: [(&str, &str); 2] = [("CONTRACT_SECS", "45"), ("CONTRACT_SEED", "20261124")];
 
 /// A running program with an interface.
 struct Served {
@@ -146,16 +146,20 @@ async fn the_running_program_keeps_to_its_document() {
         );
     }
     stage.write("schemathesis.toml", &config);
+    let [secs, seed] = CONTRACT.map(|(name, usual)| std::env::var(name).unwrap_or_else(|_| usual.to_owned()));
+    // One worker: two of them disturb one another within Hypothesis (a KeyError there, when the machine is busy).
     let output = Command::new(program)
         .args(["--config-file", "schemathesis.toml", "run", &format!("{}/openapi.json", served.base)])
-        .args(["--header", &format!("Authorization: Bearer {key}"), "--seed", SEED, "--max-examples", "30"])
-        .args(["--max-time", CONTRACT_SECS, "--workers", "2", "--no-color", "--suppress-health-check", "all"])
+        .args(["--header", &format!("Authorization: Bearer {key}"), "--seed", &seed, "--max-examples", "30"])
+        .args(["--max-time", &secs, "--workers", "1", "--no-color", "--suppress-health-check", "all"])
         .current_dir(stage.folder.path())
         .stdin(Stdio::null())
         .output()
         .await
         .unwrap();
     let told = text(&output.stdout) + &text(&output.stderr);
+    // Without the whole files that a trace of Python may quote.
+    let told: String = told.lines().filter(|line| line.len() < 2_000).map(|line| format!("{line}\n")).collect();
     let log = served.daemon.log();
     let trouble: Vec<_> = log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).collect();
     assert!(output.status.success() && trouble.is_empty(), "{told}\n{trouble:#?}");
