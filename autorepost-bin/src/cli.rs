@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use autorepost_core::{Platform, rule::HashtagRule};
+use autorepost_core::{Platform, access::Role, rule::HashtagRule};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -39,7 +39,8 @@ pub enum Command {
     Demo(Demo),
     /// Works until it is stopped: looks at the sources, and publishes what is new. This is "api" and "worker" in one.
     Run,
-    /// Serves media links and a sign of life on AUTOREPOST_LISTEN until it is stopped.
+    /// Serves the HTTP interface, media links and a sign of life on AUTOREPOST_LISTEN until it is stopped. The page /docs shows
+    /// the interface; "autorepost api-keys add" makes the first key to it.
     Api,
     /// Claims jobs and runs them until it is stopped. Any number of workers may share a database.
     Worker,
@@ -69,6 +70,12 @@ pub enum Command {
     /// Works with the keys that seal credentials.
     #[command(subcommand)]
     Keys(Keys),
+    /// Works with tenants: whose accounts, rules and posts are kept apart.
+    #[command(subcommand)]
+    Tenants(Tenants),
+    /// Works with keys to the HTTP interface.
+    #[command(subcommand)]
+    ApiKeys(ApiKeys),
     /// Stops all publishing, or holds one account. Posts are still found, and nothing is lost.
     Pause(Pause),
     /// Lets publishing, or one account, go on.
@@ -398,6 +405,48 @@ pub struct Plan {
     /// Pages of posts to look at.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=40))]
     pub pages: u32,
+}
+
+/// What can be done with tenants.
+#[derive(Subcommand)]
+pub enum Tenants {
+    /// Adds a tenant. Its accounts and rules are made through the HTTP interface.
+    Add {
+        /// A name for it.
+        name: String,
+    },
+    /// Lists the tenants. "owner" is there from the start: the other commands work for it.
+    List,
+}
+
+/// What can be done with keys to the HTTP interface.
+#[derive(Subcommand)]
+pub enum ApiKeys {
+    /// Makes a key, and shows its text this once.
+    Add(AddKey),
+    /// Lists all keys.
+    List,
+    /// Revokes a key at once.
+    Revoke {
+        /// The key's id, which is also the part of its text between the underscores.
+        id: String,
+    },
+}
+
+/// Options of `api-keys add`.
+#[derive(Args)]
+pub struct AddKey {
+    /// A name for it.
+    pub name: String,
+    /// viewer (looks), operator (works) or admin (gives out keys).
+    #[arg(long, default_value_t = Role::Operator, default_value_if("installation", "true", "admin"))]
+    pub role: Role,
+    /// The tenant that it acts for, by name or id; "owner" without it.
+    #[arg(long, value_name = "TENANT", conflicts_with = "installation")]
+    pub tenant: Option<String>,
+    /// Make it an admin's key to the whole installation: it acts in any tenant, and adds tenants.
+    #[arg(long)]
+    pub installation: bool,
 }
 
 /// What can be done with keys.

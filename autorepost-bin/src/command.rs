@@ -1,5 +1,6 @@
 //! What each command does: reads the world through the core's [`Operator`], and shows what it found.
 
+mod access;
 mod accounts;
 mod check;
 mod posts;
@@ -112,6 +113,8 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
         Command::Resume(options) => accounts::resume(&context, options).await,
         Command::Doctor => check::doctor(&context).await,
         Command::Settings => check::settings(&context),
+        Command::Tenants(command) => access::tenants(&context, command).await,
+        Command::ApiKeys(command) => access::api_keys(&context, command).await,
         Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),
     }
 }
@@ -141,8 +144,11 @@ pub fn is_configuration(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::Configuration)
 }
 
+/// Who acts by a command, as journals show it.
+const OPERATOR: &str = "operator";
+
 fn operator(ports: &Ports) -> Operator<'_> {
-    Operator::new(ports, TenantId::OWNER, "operator")
+    Operator::new(ports, TenantId::OWNER, OPERATOR)
 }
 
 /// An empty table.

@@ -8,6 +8,8 @@ use std::{
 
 use autorepost_core::{policy::Policy, seal::Secret};
 
+use crate::api::Limits;
+
 /// One thing that can be set. In the file it has the same name in lower case, without `AUTOREPOST_`.
 #[derive(Debug)]
 pub struct Setting {
@@ -36,6 +38,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret("TOKEN_ENCRYPTION_KEY", "the keys that seal credentials; the file token.key in the folder without it"),
     setting("AUTOREPOST_LISTEN", "address of the program's own HTTP listener; 127.0.0.1:8787 without it"),
+    setting("AUTOREPOST_REQUESTS_PER_MINUTE", "requests that one API key may make in a minute; 600 without it"),
     setting("AUTOREPOST_PUBLIC_URL", "where the listener is reached from the internet, for Instagram Login"),
     secret("YOUTUBE_CLIENT_ID", "OAuth client of YouTube"),
     secret("YOUTUBE_CLIENT_SECRET", "its secret"),
@@ -50,6 +53,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("AUTOREPOST_X_URL", "base address of X's API"),
 ];
 
+/// Most requests in a minute that can be set: the limiter remembers each.
+const REQUESTS_PER_MINUTE_MAX: u32 = 100_000;
 /// Read by the command line itself.
 const OTHERS: [&str; 3] = ["AUTOREPOST_CONFIG", "AUTOREPOST_LOG", "AUTOREPOST_LOG_FORMAT"];
 /// The file that is read when none is named.
@@ -67,6 +72,8 @@ pub struct Config {
     pub keys: Option<Secret>,
     /// Where the program listens.
     pub listen: SocketAddr,
+    /// Requests that one API key may make in a minute.
+    pub requests_per_minute_max: u32,
     /// Where the listener is reached from the internet.
     pub public_url: Option<String>,
     /// OAuth client of YouTube.
@@ -128,6 +135,11 @@ impl Config {
     /// The base address that is set under this name.
     pub fn url(&self, name: &str) -> Option<String> {
         self.urls.iter().find(|(setting, _)| *setting == name).map(|(_, url)| url.clone())
+    }
+
+    /// What the HTTP interface takes on.
+    pub fn limits(&self) -> Limits {
+        Limits { requests_per_minute_max: self.requests_per_minute_max, ..Limits::default() }
     }
 
     /// The numbers to work by: short waits for the sandbox, where every answer is quick.
@@ -256,6 +268,17 @@ impl Values {
                 }
             }
         }
+        let mut requests_per_minute_max = Limits::default().requests_per_minute_max;
+        if let Some(text) = self.get("AUTOREPOST_REQUESTS_PER_MINUTE") {
+            match text.parse() {
+                Ok(number @ 1..=REQUESTS_PER_MINUTE_MAX) => requests_per_minute_max = number,
+                _ => {
+                    let text =
+                        format!("AUTOREPOST_REQUESTS_PER_MINUTE is not a number from 1 to {REQUESTS_PER_MINUTE_MAX}");
+                    self.problems.push(text);
+                }
+            }
+        }
         let public_url = self.address("AUTOREPOST_PUBLIC_URL");
         let youtube = self.pair("YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET");
         let x = self.pair("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET");
@@ -275,7 +298,19 @@ impl Values {
             found.map_or(Origin::Default, |(.., origin)| *origin)
         };
         let origins = SETTINGS.iter().map(|setting| (setting, origin(setting))).collect();
-        Ok(Config { folder, database_url, keys, listen, public_url, youtube, x, sandbox, urls, origins })
+        Ok(Config {
+            folder,
+            database_url,
+            keys,
+            listen,
+            requests_per_minute_max,
+            public_url,
+            youtube,
+            x,
+            sandbox,
+            urls,
+            origins,
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! The autorepost program, as a library so that tests can start it.
 
 pub mod ambient;
+pub mod api;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod credential;
 pub mod crew;
 pub mod demo;
 pub mod listener;

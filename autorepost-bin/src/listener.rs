@@ -1,12 +1,10 @@
-//! The program's own HTTP listener: media for platforms that fetch by themselves, and a sign of life.
+//! The program's own HTTP listener: the interface below `/v1`, media for platforms that fetch by themselves, and a sign of
+//! life.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use autorepost_core::{
-    ErrorKind,
-    port::{Clock, MediaStore},
-};
+use autorepost_core::{ErrorKind, port::Ports};
 use autorepost_storage::MediaLinks;
 use axum::{
     Json, Router,
@@ -20,18 +18,20 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore, sync::watch};
 
+use crate::api::{Api, Limits};
+
 /// Media that are read at once at most; who comes then is asked to come again.
 const READERS_MAX: usize = 32;
 
 /// What the listener serves from.
 #[derive(Clone)]
 pub struct Served {
-    /// The media.
-    pub media: Arc<dyn MediaStore>,
-    /// What checks their addresses.
+    /// The installation.
+    pub ports: Ports,
+    /// What checks the addresses of media.
     pub links: Option<MediaLinks>,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
+    /// What the interface takes on.
+    pub limits: Limits,
 }
 
 #[derive(Clone)]
@@ -57,11 +57,13 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, served: Served, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let api = Api::new(served.ports.clone(), served.limits.clone());
     let shared = Shared { served, readers: Arc::new(Semaphore::new(READERS_MAX)) };
-    let app = Router::new()
+    let others = Router::new()
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
         .route("/media/{key}", get(media))
         .with_state(shared);
+    let app = api.router(others);
     let stopped = async move {
         // The sender is gone only when the program ends.
         let _ = stop.wait_for(|stop| *stop).await;
@@ -85,7 +87,7 @@ async fn media(
 ) -> Response {
     let refuse = |status: StatusCode, text: &str| (status, text.to_owned()).into_response();
     let Some(links) = &served.links else { return refuse(StatusCode::NOT_FOUND, "there are no media here") };
-    let key = match links.verify(&key, link.expires, &link.signature, served.clock.now()) {
+    let key = match links.verify(&key, link.expires, &link.signature, served.ports.clock.now()) {
         Ok(key) => key,
         Err(error) => return refuse(StatusCode::FORBIDDEN, error.detail()),
     };
@@ -94,7 +96,7 @@ async fn media(
         busy.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("2"));
         return busy;
     };
-    let size = match served.media.size(&key).await {
+    let size = match served.ports.media.size(&key).await {
         Ok(Some(size)) => size,
         Ok(None) => return refuse(StatusCode::NOT_FOUND, "the media is not here any more"),
         Err(error) => {
@@ -111,7 +113,7 @@ async fn media(
             return (StatusCode::RANGE_NOT_SATISFIABLE, told).into_response();
         }
     };
-    let body = match served.media.open(&key, range.clone()).await {
+    let body = match served.ports.media.open(&key, range.clone()).await {
         Ok(body) => body,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return refuse(StatusCode::NOT_FOUND, "the media is not here any more");

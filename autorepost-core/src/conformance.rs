@@ -8,9 +8,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
 
+pub mod access;
 pub mod ambient;
 pub mod jobs;
 pub mod media;
+pub mod pages;
 pub mod retention;
 pub mod secrets;
 pub mod stores;
@@ -38,7 +40,10 @@ use crate::{
     media::{Media, MediaKey},
     memory::MemoryMedia,
     policy::after,
-    port::{Admission, After, BrakeStore, ConnectionStore, JobQueue, NewPost, PostStore, RepostStore, RuleStore, Step},
+    port::{
+        AccessStore, Admission, After, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
+        NewPost, PostStore, RepostStore, RuleStore, Step,
+    },
     post::{Cursor, FoundPost, Post, PostKind},
     repost::{Entry, Repost, RepostKey},
     rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec, RuleState},
@@ -64,6 +69,14 @@ pub struct Stores {
     pub brakes: Arc<dyn BrakeStore>,
     /// The job queue.
     pub jobs: Arc<dyn JobQueue>,
+    /// Tenants and keys.
+    pub access: Arc<dyn AccessStore>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
+    /// Answers to repeat.
+    pub answers: Arc<dyn IdempotencyStore>,
+    /// Counts.
+    pub census: Arc<dyn Census>,
     /// The time by which the job queue goes.
     pub time: Arc<dyn Time>,
 }
@@ -107,6 +120,19 @@ macro_rules! store_conformance {
         $crate::conformance_cases! { $run, retention:
             media_are_stale_once_no_post_needs_them,
             stale_media_are_listed_in_order_and_forgotten_under_a_lease,
+        }
+        $crate::conformance_cases! { $run, pages: pages_are_whole_while_rows_are_added }
+        $crate::conformance_cases! { $run, access:
+            the_owner_is_a_tenant_from_the_start,
+            a_tenant_name_is_taken_once,
+            a_key_is_kept_listed_and_revoked_once,
+            the_audit_log_is_told_by_tenant_and_the_newest_first,
+            of_claims_at_once_one_is_granted,
+            a_claim_is_finished_or_forgotten_by_its_owner_only,
+            what_has_ended_is_asked_anew,
+            answers_are_kept_apart,
+            the_census_counts_by_tenant,
+            dead_jobs_are_told_by_tenant_and_page,
         }
         $crate::conformance_cases! { $run, jobs:
             a_key_is_queued_once,

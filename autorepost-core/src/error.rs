@@ -46,6 +46,26 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 16] = [
+        Self::Invalid,
+        Self::NotFound,
+        Self::Conflict,
+        Self::LeaseLost,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::Quota,
+        Self::Rejected,
+        Self::Unavailable,
+        Self::Blocked,
+        Self::Malformed,
+        Self::Unsealable,
+        Self::Configuration,
+        Self::Unsupported,
+        Self::Internal,
+    ];
+
     /// The stable snake-case name: used in storage, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

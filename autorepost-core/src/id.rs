@@ -69,6 +69,10 @@ ids! {
     RepostId = "repost";
     /// A durable unit of work.
     JobId = "job";
+    /// A key to the HTTP interface.
+    ApiKeyId = "API key";
+    /// A line of the audit log.
+    AuditId = "audit log line";
 }
 
 impl TenantId {

@@ -3,6 +3,7 @@
 //! Nothing in here reads a clock, draws a random number, touches a file or a socket, spawns a task or looks at the
 //! environment: all of that comes in through [`port`].
 
+pub mod access;
 pub mod brake;
 pub mod caption;
 #[cfg(feature = "conformance")]

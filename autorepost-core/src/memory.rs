@@ -2,6 +2,7 @@
 //!
 //! [`MemoryLimiter`], [`MemoryWake`] and [`MemoryScratch`] also serve a real installation that runs in one process.
 
+mod access;
 mod ambient;
 mod jobs;
 mod limiter;
@@ -29,18 +30,19 @@ pub use wake::MemoryWake;
 
 use crate::{
     Error, Platform, Result,
+    access::{ApiKey, AuditEntry, Tenant},
     brake::{Brake, Scope},
     connection::Connection,
-    id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
+    id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
     job::{Finish, Job, JobState, Lease, NewJob},
-    port::{Authorizer, Clock, Destination, Entropy, Ports, Source},
+    port::{Authorizer, Clock, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
     repost::{Entry, Repost},
     rule::Rule,
     seal::KeyRing,
 };
 
-/// An in-memory database: the connection, rule, post and repost stores and the job queue over one world.
+/// An in-memory database: every store and the job queue over one world.
 ///
 /// Every method is one atomic unit. Nothing iterates in an order that differs between runs, so a test that is seeded
 /// replays exactly.
@@ -64,12 +66,17 @@ struct World {
     finished: BTreeMap<JobId, DateTime<Utc>>,
     /// Queued and running jobs by key.
     live: BTreeMap<String, JobId>,
+    tenants: BTreeMap<TenantId, Tenant>,
+    api_keys: BTreeMap<ApiKeyId, ApiKey>,
+    audit: BTreeMap<(DateTime<Utc>, AuditId), AuditEntry>,
+    answers: BTreeMap<IdempotencyKey, access::Record>,
 }
 
 impl Memory {
     /// An empty database whose own clock is this one.
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, world: Mutex::default() })
+        let tenants = BTreeMap::from([(TenantId::OWNER, Tenant::owner(clock.now()))]);
+        Arc::new(Self { clock, world: Mutex::new(World { tenants, ..World::default() }) })
     }
 
     /// Every job, for tests to look at.
@@ -233,6 +240,10 @@ impl Bench {
             posts: memory.clone(),
             reposts: memory.clone(),
             jobs: memory.clone(),
+            access: memory.clone(),
+            audit: memory.clone(),
+            answers: memory.clone(),
+            census: memory.clone(),
             media: media.clone(),
             probe: media.clone(),
             sources: BTreeMap::from([(Platform::TikTok, source.clone() as Arc<dyn Source>)]),

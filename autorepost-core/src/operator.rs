@@ -2,13 +2,17 @@
 //!
 //! The command line and the HTTP interface are thin shells around this.
 
+mod access;
+mod account;
 mod brake;
 mod explain;
+mod jobs;
 mod plan;
 mod repost;
 
 use std::collections::BTreeSet;
 
+pub use access::Summary;
 pub use brake::Resealed;
 pub use explain::{Explanation, Next, Story, Untouched};
 pub use plan::{Forecast, Planned, PlannedRepost};
@@ -160,7 +164,7 @@ impl<'a> Operator<'a> {
     /// [`Conflict`](ErrorKind::Conflict) when its name is taken.
     pub async fn add_rule(&self, name: &str, source: ConnectionId, spec: RuleSpec) -> Result<Rule> {
         let now = self.ports.clock.now();
-        self.check_rule(name, source, &spec).await?;
+        self.check_rule("add rule", name, source, &spec).await?;
         let rule = Rule {
             id: RuleId::new(now, self.ports.entropy.bytes()),
             tenant: self.tenant,
@@ -177,10 +181,29 @@ impl<'a> Operator<'a> {
         Ok(rule)
     }
 
-    async fn check_rule(&self, name: &str, source: ConnectionId, spec: &RuleSpec) -> Result<()> {
-        let bad = |text: String| Err(Error::invalid("add rule", text));
-        if name.trim().is_empty() || name.chars().count() > RULE_NAME_MAX {
-            return bad(format!("the name must have 1 to {RULE_NAME_MAX} characters"));
+    /// Changes a rule's name and what it does; with `version` only while that is its version. Its source stays. What waits
+    /// for it looks again at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) when it could not work as it is written, saying why; [`Conflict`](ErrorKind::Conflict)
+    /// when the name is taken, or the rule has another version.
+    pub async fn change_rule(&self, id: RuleId, name: &str, spec: RuleSpec, version: Option<u64>) -> Result<Rule> {
+        let op = "change rule";
+        let rule = self.rule_by_id(id).await?;
+        if version.is_some_and(|version| version != rule.version) {
+            return Err(Error::conflict(op, format!("the rule has version {} by now: read it again", rule.version)));
+        }
+        self.check_rule(op, name, rule.source, &spec).await?;
+        let rule = self.ports.rules.update(&Rule { name: name.to_owned(), spec, ..rule }).await?;
+        self.hasten_waiting(&rule).await?;
+        Ok(rule)
+    }
+
+    async fn check_rule(&self, op: &'static str, name: &str, source: ConnectionId, spec: &RuleSpec) -> Result<()> {
+        let bad = |text: String| Err(Error::invalid(op, text));
+        if name.trim().is_empty() || name.chars().count() > RULE_NAME_MAX || name.chars().any(char::is_control) {
+            return bad(format!("the name must have 1 to {RULE_NAME_MAX} characters, on one line"));
         }
         let connections = self.connections().await?;
         let find = |id| connections.iter().find(|connection| connection.id == id);
@@ -219,12 +242,24 @@ impl<'a> Operator<'a> {
     /// [`NotFound`](ErrorKind::NotFound), listing what there is.
     pub async fn rule(&self, name: &str) -> Result<Rule> {
         let rules = self.rules().await?;
-        let found = rules.iter().find(|rule| rule.name == name || rule.id.to_string() == name).cloned();
-        found.ok_or_else(|| {
+        let by_id = rules.iter().find(|rule| rule.id.to_string() == name);
+        let found = by_id.or_else(|| rules.iter().find(|rule| rule.name == name));
+        found.cloned().ok_or_else(|| {
             let names: Vec<_> = rules.iter().map(|rule| format!("\"{}\"", rule.name)).collect();
             let there = if names.is_empty() { "no rule".to_owned() } else { names.join(", ") };
             Error::not_found("find rule", format!("no rule is called \"{name}\"; there is {there}"))
         })
+    }
+
+    /// The rule of an id, removed ones left out.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when there is none.
+    pub async fn rule_by_id(&self, id: RuleId) -> Result<Rule> {
+        let rule = self.ports.rules.get(self.tenant, id).await?;
+        rule.filter(|rule| rule.state != RuleState::Removed)
+            .ok_or_else(|| Error::not_found("find rule", format!("there is no rule {id}")))
     }
 
     /// Pauses, resumes or removes a rule. What waited for a resumed rule goes on at once.

@@ -2,6 +2,7 @@
 //!
 //! Every sentence of these contracts has a case in [`conformance`](crate::conformance), which each adapter runs.
 
+mod access;
 mod ambient;
 mod media;
 mod platform;
@@ -9,6 +10,10 @@ mod store;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use access::{
+    ANSWERS_MAX, ANSWERS_PRUNED_MAX, AccessStore, AuditLog, AuditQuery, Begun, Census, IdempotencyClaim,
+    IdempotencyKey, IdempotencyStore, KeyQuery, RepostCount, StoredAnswer,
+};
 pub use ambient::{
     Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, Scratch, SecretSource, Signal, Wake, scratch,
 };
@@ -53,6 +58,14 @@ pub struct Ports {
     pub reposts: Arc<dyn RepostStore>,
     /// Keeps jobs.
     pub jobs: Arc<dyn JobQueue>,
+    /// Keeps tenants and the keys to the HTTP interface.
+    pub access: Arc<dyn AccessStore>,
+    /// Keeps what was done by whom.
+    pub audit: Arc<dyn AuditLog>,
+    /// Keeps the answers of requests that may be asked again.
+    pub answers: Arc<dyn IdempotencyStore>,
+    /// Counts, and looks at jobs.
+    pub census: Arc<dyn Census>,
     /// Keeps media.
     pub media: Arc<dyn MediaStore>,
     /// Looks into media.

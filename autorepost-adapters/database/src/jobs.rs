@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use autorepost_core::{
     Error, ErrorKind, Result,
-    id::JobId,
+    id::{JobId, TenantId},
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
     port::{JobQueue, JobStats},
 };
@@ -14,24 +14,28 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use crate::{Database, link::Transaction, sql};
 
-const OP_READ: &str = "read job";
-const COLUMNS: &str =
+pub(crate) const OP_READ: &str = "read job";
+pub(crate) const COLUMNS: &str =
     "id, kind, tenant, subject, key, lane, run_at, order_at, state, attempts, epoch, leased_until, note";
 /// How often a claim is tried again when another worker was faster in one of its lanes.
 const CLAIM_TRIES_MAX: u32 = 10;
 /// Up to so many due jobs are ordered at each claim, which takes some milliseconds.
 const DUE_FEW_MAX: i64 = 1_000;
 
-fn row(row: &QueryResult) -> Result<Job> {
-    let text = |column| sql::text(row, OP_READ, column);
-    let malformed = || Error::malformed(OP_READ, "a stored job has a form that this version does not know");
-    let state = match text("state")?.as_str() {
+fn state(name: &str) -> Result<JobState> {
+    Ok(match name {
         "queued" => JobState::Queued,
         "running" => JobState::Running,
         "done" => JobState::Done,
         "dead" => JobState::Dead,
-        _ => return Err(malformed()),
-    };
+        _ => return Err(Error::malformed(OP_READ, "a stored job has a state that this version does not know")),
+    })
+}
+
+pub(crate) fn row(row: &QueryResult) -> Result<Job> {
+    let text = |column| sql::text(row, OP_READ, column);
+    let malformed = || Error::malformed(OP_READ, "a stored job has a form that this version does not know");
+    let state = state(&text("state")?)?;
     let note: Option<String> = row.try_get("", "note").map_err(|cause| sql::error(OP_READ, cause))?;
     let new = NewJob {
         id: text("id")?.parse()?,
@@ -187,6 +191,25 @@ impl Database {
     }
 }
 
+/// How many jobs there are by kind and state: a tenant's, or everybody's.
+pub(crate) async fn stats(database: &Database, tenant: Option<TenantId>) -> Result<Vec<JobStats>> {
+    let query = "SELECT kind, state, COUNT(*) AS n, MIN(run_at) AS oldest FROM jobs
+        WHERE $1 = '' OR tenant = $1 GROUP BY kind, state";
+    let tenant = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
+    let rows = sql::all(&database.db, OP_READ, query, [tenant.into()]).await?;
+    let mut stats = Vec::new();
+    for row in &rows {
+        stats.push(JobStats {
+            kind: sql::text(row, OP_READ, "kind")?.parse()?,
+            state: state(&sql::text(row, OP_READ, "state")?)?,
+            count: sql::integer(row, OP_READ, "n")?.cast_unsigned(),
+            oldest: sql::at(row, OP_READ, "oldest")?,
+        });
+    }
+    stats.sort_by_key(|group| (group.kind, group.state.as_str()));
+    Ok(stats)
+}
+
 #[async_trait]
 impl JobQueue for Database {
     async fn enqueue(&self, jobs: &[NewJob]) -> Result<()> {
@@ -253,25 +276,7 @@ impl JobQueue for Database {
     }
 
     async fn stats(&self) -> Result<Vec<JobStats>> {
-        let query = "SELECT kind, state, COUNT(*) AS n, MIN(run_at) AS oldest FROM jobs GROUP BY kind, state";
-        let rows = sql::all(&self.db, OP_READ, query, []).await?;
-        let mut stats = Vec::new();
-        for row in &rows {
-            let state = match sql::text(row, OP_READ, "state")?.as_str() {
-                "queued" => JobState::Queued,
-                "running" => JobState::Running,
-                "done" => JobState::Done,
-                _ => JobState::Dead,
-            };
-            stats.push(JobStats {
-                kind: sql::text(row, OP_READ, "kind")?.parse()?,
-                state,
-                count: sql::integer(row, OP_READ, "n")?.cast_unsigned(),
-                oldest: sql::at(row, OP_READ, "oldest")?,
-            });
-        }
-        stats.sort_by_key(|group| (group.kind, group.state.as_str()));
-        Ok(stats)
+        stats(self, None).await
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {

@@ -4,7 +4,10 @@
 //! database itself: unique keys, one running job for a lane, and versions and epochs that are compared where they are
 //! written.
 
+mod access;
+mod answers;
 mod brakes;
+mod census;
 mod config;
 mod connect;
 mod connections;
@@ -21,7 +24,10 @@ use std::sync::Arc;
 
 use autorepost_core::{
     Error, ErrorKind, Result,
-    port::{BrakeStore, ConnectionStore, JobQueue, PostStore, RepostStore, RuleStore},
+    port::{
+        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore, RepostStore,
+        RuleStore,
+    },
 };
 use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::MigratorTrait;
@@ -155,6 +161,26 @@ impl Database {
 
     /// The job queue.
     pub fn jobs(&self) -> Arc<dyn JobQueue> {
+        Arc::new(self.clone())
+    }
+
+    /// Tenants and the keys to the HTTP interface.
+    pub fn access(&self) -> Arc<dyn AccessStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> Arc<dyn AuditLog> {
+        Arc::new(self.clone())
+    }
+
+    /// The answers of requests that may be asked again.
+    pub fn answers(&self) -> Arc<dyn IdempotencyStore> {
+        Arc::new(self.clone())
+    }
+
+    /// Counts, and jobs that nobody works on.
+    pub fn census(&self) -> Arc<dyn Census> {
         Arc::new(self.clone())
     }
 }

@@ -8,7 +8,9 @@
 //! 3. On Postgres all that is pending is one transaction, so `CREATE INDEX CONCURRENTLY` cannot be part of it. An index on
 //!    a million jobs takes a second or two, for which writers wait.
 
-use sea_orm::ConnectionTrait;
+use autorepost_core::access::Tenant;
+use chrono::{DateTime, SubsecRound, Utc};
+use sea_orm::{ConnectionTrait, Statement};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait::async_trait, sea_orm::DbErr,
 };
@@ -20,7 +22,7 @@ pub(crate) struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Begin), Box::new(Brakes), Box::new(MediaIndex), Box::new(ClaimOrder)]
+        vec![Box::new(Begin), Box::new(Brakes), Box::new(Access), Box::new(MediaIndex), Box::new(ClaimOrder)]
     }
 }
 
@@ -106,6 +108,46 @@ impl MigrationTrait for Brakes {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let create = "CREATE TABLE IF NOT EXISTS brakes (scope TEXT PRIMARY KEY, doc TEXT NOT NULL)";
         manager.get_connection().execute_unprepared(create).await?;
+        Ok(())
+    }
+}
+
+/// Tenants, keys to the HTTP interface, the audit log, and answers to repeat.
+struct Access;
+
+impl MigrationName for Access {
+    fn name(&self) -> &str {
+        "m0003_access"
+    }
+}
+
+const ACCESS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS tenants (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS api_keys (id TEXT PRIMARY KEY, tenant TEXT, revoked_at BIGINT, doc TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS api_keys_tenant ON api_keys (tenant, id)",
+    "CREATE TABLE IF NOT EXISTS audit (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, at BIGINT NOT NULL, doc TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS audit_time ON audit (tenant, at, id)",
+    "CREATE TABLE IF NOT EXISTS answers (
+        tenant TEXT NOT NULL, api_key TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, token TEXT NOT NULL,
+        until BIGINT NOT NULL, status BIGINT, body TEXT, PRIMARY KEY (tenant, api_key, name))",
+    "CREATE INDEX IF NOT EXISTS answers_until ON answers (until)",
+    "CREATE INDEX IF NOT EXISTS jobs_dead ON jobs (tenant, id) WHERE state = 'dead'",
+];
+
+#[async_trait]
+impl MigrationTrait for Access {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let db = manager.get_connection();
+        for sql in ACCESS {
+            db.execute_unprepared(sql).await?;
+        }
+        // Whatever the database holds was the owner's so far.
+        let owner = Tenant::owner(DateTime::<Utc>::from(std::time::SystemTime::now()).trunc_subsecs(6));
+        let doc = serde_json::to_string(&owner).map_err(|cause| DbErr::Custom(cause.to_string()))?;
+        let insert = "INSERT INTO tenants (id, name, doc) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        let values = [owner.id.to_string().into(), owner.name.into(), doc.into()];
+        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), insert, values)).await?;
         Ok(())
     }
 }

@@ -105,6 +105,10 @@ impl PostStore for Database {
             values.push(sql::time(before));
             text += &format!(" AND posted_at < ${}", values.len());
         }
+        if let Some((at, id)) = query.after {
+            values.extend([sql::time(at), sql::id(id)]);
+            text += &format!(" AND (posted_at, id) < (${}, ${})", values.len() - 1, values.len());
+        }
         values.push(sql::number(query.limit));
         text += &format!(" ORDER BY posted_at DESC, id DESC LIMIT ${}", values.len());
         let rows = sql::all(&self.db, OP_READ, text, values).await?;

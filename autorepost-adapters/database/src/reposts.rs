@@ -154,8 +154,13 @@ impl RepostStore for Database {
             values.push(sql::time(before));
             text += &format!(" AND posted_at < ${}", values.len());
         }
+        let (order, beyond) = if query.newest_first { ("DESC", "<") } else { ("ASC", ">") };
+        if let Some((at, id)) = query.after {
+            values.extend([sql::time(at), sql::id(id)]);
+            text += &format!(" AND (posted_at, id) {beyond} (${}, ${})", values.len() - 1, values.len());
+        }
         values.push(sql::number(query.limit));
-        text += &format!(" ORDER BY posted_at, id LIMIT ${}", values.len());
+        text += &format!(" ORDER BY posted_at {order}, id {order} LIMIT ${}", values.len());
         sql::all(&self.db, OP_READ, text, values).await?.iter().map(row).collect()
     }
 

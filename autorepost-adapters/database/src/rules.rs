@@ -74,9 +74,13 @@ impl RuleStore for Database {
             sql::id(stored.tenant),
             sql::number(rule.version),
         ];
-        match sql::run(&self.db, op, update, values).await? {
-            0 => Err(Error::conflict(op, "the rule was changed meanwhile: read it again")),
-            _ => Ok(stored),
+        match sql::run(&self.db, op, update, values).await {
+            Ok(0) => Err(Error::conflict(op, "the rule was changed meanwhile: read it again")),
+            Ok(_) => Ok(stored),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(Error::conflict(op, format!("there is a rule \"{}\" already", rule.name)))
+            }
+            Err(error) => Err(error),
         }
     }
 }

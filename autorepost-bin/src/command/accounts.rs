@@ -6,48 +6,23 @@ use anyhow::{Context as _, bail};
 use autorepost_core::{
     Error, ErrorKind, Platform, brake::Scope, connection::AuthMethod, credential::Credential, port::Clock as _,
 };
-use autorepost_platforms::CookieJar;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{Context, operator, usage};
 use crate::{
     ambient::SystemClock,
     cli::{Connect, Login, Pause, Resume},
+    credential::{self, CREDENTIAL_BYTES_MAX},
 };
-
-/// Largest credential file in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// A token file, in the names that the platforms use.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Token {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
-    oauth_token: Option<String>,
-    oauth_token_secret: Option<String>,
-    /// What Google's and Meta's answers also hold, so that they can be given as they are.
-    #[serde(rename = "expires_in", alias = "token_type", alias = "scope", alias = "id_token")]
-    _others: Option<serde_json::Value>,
-}
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
     configured(context, options.platform)?;
-    let (method, credential) = match options.platform {
-        Platform::TikTok => (AuthMethod::TiktokSession, cookies(options.jar.as_deref())?),
-        Platform::Instagram if options.login == Login::Instagram => {
-            (AuthMethod::InstagramLogin, bearer(options.token.as_deref())?)
-        }
-        Platform::Instagram => {
-            if options.account.is_none() {
-                return Err(usage("Instagram with Facebook Login needs --account, the id of the professional account"));
-            }
-            (AuthMethod::FacebookLogin, bearer(options.token.as_deref())?)
-        }
-        Platform::YouTube => (AuthMethod::Google, bearer(options.token.as_deref())?),
-        Platform::X => (AuthMethod::XOauth1, oauth1(options.token.as_deref())?),
-    };
+    let method = credential::method(options.platform, options.login == Login::Instagram);
+    if method == AuthMethod::FacebookLogin && options.account.is_none() {
+        return Err(usage("Instagram with Facebook Login needs --account, the id of the professional account"));
+    }
+    let file = if method == AuthMethod::TiktokSession { &options.jar } else { &options.token };
+    let credential = read(method, file.as_deref())?;
     let ports = context.ports_with_any_key().await?;
     let account = options.account.unwrap_or_default();
     let handle = options.handle.unwrap_or_default();
@@ -79,53 +54,23 @@ fn configured(context: &Context, platform: Platform) -> anyhow::Result<()> {
     Err(Error::new(ErrorKind::Configuration, "connect", text).into())
 }
 
-fn cookies(file: Option<&Path>) -> anyhow::Result<Credential> {
-    let file = file.context("TikTok needs --jar, a file with the cookies of a browser that is signed in")?;
-    let jar = CookieJar::parse(&read(file)?, SystemClock.now()).with_context(|| file.display().to_string())?;
-    Ok(Credential::Cookies { jar: jar.to_text() })
-}
-
-fn bearer(file: Option<&Path>) -> anyhow::Result<Credential> {
-    let (token, name) = token(file)?;
-    let access = token.access_token.with_context(|| format!("{name} has no access_token"))?;
-    Ok(Credential::Bearer { access, refresh: token.refresh_token })
-}
-
-fn oauth1(file: Option<&Path>) -> anyhow::Result<Credential> {
-    let (found, name) = token(file)?;
-    let token = found.oauth_token.with_context(|| format!("{name} has no oauth_token"))?;
-    let secret = found.oauth_token_secret.with_context(|| format!("{name} has no oauth_token_secret"))?;
-    Ok(Credential::OAuth1 { token, secret })
-}
-
-fn token(file: Option<&Path>) -> anyhow::Result<(Token, String)> {
-    let file = file.context("--token is missing: a JSON file with the account's tokens")?;
-    let name = file.display().to_string();
-    // The parse error may quote a token, so it says where and no more.
-    let token = serde_json::from_str(&read(file)?).map_err(|error| {
-        anyhow::anyhow!(
-            "{name} is not the JSON of a token (line {}, column {}): it must be an object with access_token and \
-             refresh_token, for X with oauth_token and oauth_token_secret, and nothing else",
-            error.line(),
-            error.column()
-        )
+fn read(method: AuthMethod, file: Option<&Path>) -> anyhow::Result<Credential> {
+    let file = file.context(match method {
+        AuthMethod::TiktokSession => "TikTok needs --jar, a file with the cookies of a browser that is signed in",
+        _ => "--token is missing: a JSON file with the account's tokens",
     })?;
-    Ok((token, name))
-}
-
-fn read(file: &Path) -> anyhow::Result<String> {
     let name = file.display();
     let mut text = String::new();
     let read = if file == Path::new("-") {
-        std::io::stdin().take(FILE_BYTES_MAX + 1).read_to_string(&mut text)
+        std::io::stdin().take(CREDENTIAL_BYTES_MAX + 1).read_to_string(&mut text)
     } else {
-        std::fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        std::fs::File::open(file).and_then(|file| file.take(CREDENTIAL_BYTES_MAX + 1).read_to_string(&mut text))
     };
     let bytes = read.with_context(|| format!("{name} cannot be read"))?;
-    if bytes as u64 > FILE_BYTES_MAX {
+    if bytes as u64 > CREDENTIAL_BYTES_MAX {
         bail!("{name} is larger than 1 MiB: it is no credential");
     }
-    Ok(text)
+    credential::read(method, &text, SystemClock.now()).with_context(|| name.to_string())
 }
 
 pub async fn pause(context: &Context, options: Pause) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,6 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use autorepost_core::{
     connection::{AuthMethod, Connection},
-    credential::Access,
     media::MediaKey,
     port::{MediaStore as _, Ports},
 };
@@ -109,15 +108,10 @@ async fn media_folder(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn account(context: &Context, ports: &Ports, connection: &Connection) -> Result<String, String> {
-    let access = Access::open(connection, &ports.keys).map_err(|error| error.to_string())?;
-    let authorizer = ports.authorizer(connection.platform).map_err(|error| error.to_string())?;
-    let identity = match tokio::time::timeout(ANSWER_MAX, authorizer.verify(&access)).await {
+    let identity = match tokio::time::timeout(ANSWER_MAX, operator(ports).check(connection)).await {
         Ok(identity) => identity.map_err(|error| error.to_string())?,
         Err(_) => return Err(format!("did not answer within {} s", ANSWER_MAX.as_secs())),
     };
-    if identity.account != connection.account {
-        return Err(format!("the credential belongs to @{}: connect the account again", identity.handle));
-    }
     let by_url = connection.method == AuthMethod::InstagramLogin;
     if by_url && context.config.public_url.is_none() && context.config.sandbox.is_none() {
         return Err("Instagram Login needs AUTOREPOST_PUBLIC_URL, from where Instagram fetches the videos".into());

@@ -88,6 +88,13 @@ pub async fn a_rule_is_written_under_its_version(stores: Stores) {
     let error = stores.rules.update(&read).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(stores.rules.get(read.tenant, read.id).await.unwrap(), Some(written));
+
+    let other = rule(&source, &source, "other");
+    stores.rules.insert(&other).await.unwrap();
+    let error = stores.rules.update(&Rule { name: "name".into(), ..other.clone() }).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.detail().contains("\"name\""), "{error}");
+    assert_eq!(stores.rules.get(other.tenant, other.id).await.unwrap(), Some(other));
 }
 
 /// Every look-up is scoped by its tenant.

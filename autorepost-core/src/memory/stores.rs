@@ -109,6 +109,15 @@ impl RuleStore for Memory {
 
     async fn update(&self, rule: &Rule) -> Result<Rule> {
         self.unit(|world| {
+            let twin = |row: &Rule| {
+                row.id != rule.id
+                    && row.tenant == rule.tenant
+                    && row.name == rule.name
+                    && row.state != RuleState::Removed
+            };
+            if rule.state != RuleState::Removed && world.rules.values().any(twin) {
+                return Err(Error::conflict("update rule", format!("there is a rule \"{}\" already", rule.name)));
+            }
             let row = world
                 .rules
                 .get_mut(&rule.id)
@@ -196,6 +205,7 @@ impl PostStore for Memory {
                 row.tenant == tenant
                     && query.connection.is_none_or(|id| row.connection == id)
                     && query.before.is_none_or(|before| row.found.posted_at < before)
+                    && query.after.is_none_or(|after| (row.found.posted_at, row.id) < after)
             };
             let mut rows: Vec<_> = world.posts.values().filter(wanted).cloned().collect();
             rows.sort_by_key(|row| std::cmp::Reverse((row.found.posted_at, row.id)));
@@ -261,9 +271,16 @@ impl RepostStore for Memory {
                     && query.account.as_ref().is_none_or(|(p, a)| row.key.platform == *p && row.key.account == *a)
                     && (query.states.is_empty() || query.states.contains(&row.state.name()))
                     && query.posted_before.is_none_or(|before| row.posted_at < before)
+                    && query.after.is_none_or(|after| match query.newest_first {
+                        true => (row.posted_at, row.id) < after,
+                        false => (row.posted_at, row.id) > after,
+                    })
             };
             let mut rows: Vec<_> = world.reposts.values().filter(wanted).cloned().collect();
             rows.sort_by_key(|row| (row.posted_at, row.id));
+            if query.newest_first {
+                rows.reverse();
+            }
             rows.truncate(query.limit as usize);
             Ok(rows)
         })

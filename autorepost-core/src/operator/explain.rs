@@ -97,6 +97,14 @@ impl Operator<'_> {
     }
 }
 
+impl Operator<'_> {
+    /// What happens next to a repost, and who must act.
+    pub async fn next(&self, repost: &Repost) -> Result<Next> {
+        let job = self.ports.jobs.find(&repost.job_key()).await?;
+        Ok(next(&repost.state, job.as_ref()))
+    }
+}
+
 fn handle(connections: &BTreeMap<ConnectionId, Connection>, id: ConnectionId) -> String {
     connections.get(&id).map_or_else(|| "an account that is gone".into(), |one| one.handle.clone())
 }

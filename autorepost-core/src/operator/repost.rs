@@ -5,14 +5,14 @@ use serde::Serialize;
 use crate::{
     Error, ErrorKind, Platform, Result,
     connection::Connection,
-    id::{ConnectionId, RepostId, RuleId},
+    id::{ConnectionId, PostId, RepostId, RuleId},
     job::NewJob,
     operator::{Operator, ROWS_MAX},
     port::{After, EntropyExt, RepostQuery, Step},
     post::Post,
     repost::{Repost, RepostKey},
     rule::Rule,
-    state::{Event, Receipt, RepostState, apply},
+    state::{Event, Owner, Reason, Receipt, RepostState, apply},
 };
 
 /// Where a person wants a post to go.
@@ -148,6 +148,52 @@ impl Operator<'_> {
         Ok(Asked { repost: repost.id, platform: repost.key.platform, answer: answer.into(), queued: added })
     }
 
+    /// The repost of an id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when there is none.
+    pub async fn repost_by_id(&self, id: RepostId) -> Result<Repost> {
+        let found = self.ports.reposts.get(self.tenant, id).await?;
+        found.ok_or_else(|| Error::not_found("find repost", format!("there is no repost {id}")))
+    }
+
+    /// The post of an id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when there is none.
+    pub async fn post_by_id(&self, id: PostId) -> Result<Post> {
+        let found = self.ports.posts.get(self.tenant, id).await?;
+        found.ok_or_else(|| Error::not_found("find post", format!("there is no post {id}")))
+    }
+
+    /// Asks for one repost again: what failed or was skipped is tried again whatever the filters say, what waits looks
+    /// again now.
+    pub async fn retry(&self, repost: &Repost) -> Result<Asked> {
+        let rules = self.rules().await?;
+        let asked = self.ask_again(repost, &rules).await?;
+        self.ports.wake.wake();
+        Ok(asked)
+    }
+
+    /// Calls a repost off. It can be asked for again.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict) when it has ended, or its commit may have been sent: only the platform knows then.
+    pub async fn cancel(&self, repost: &Repost) -> Result<Repost> {
+        let refuse = |why: &str| Err(Error::conflict("cancel repost", why));
+        match &repost.state {
+            RepostState::Committing(_) => return refuse("it may be public already: the platform is being asked"),
+            RepostState::Unconfirmed { .. } => return refuse("it may be public already: say what you see there"),
+            state if state.is_terminal() => return refuse(&format!("it is {} already", state.name())),
+            _ => {}
+        }
+        let reason = Reason::new(Owner::Nobody, format!("called off by {}", self.name));
+        self.move_by_hand(repost, repost.rule, Event::Skipped(reason), "called off by hand").await
+    }
+
     /// Settles a repost in doubt with what a person saw.
     ///
     /// # Errors
@@ -161,6 +207,16 @@ impl Operator<'_> {
             .into_iter()
             .find(|repost| repost.connection == to)
             .ok_or_else(|| Error::not_found(op, "this post was never on its way there"))?;
+        self.settle_repost(&repost, seen).await
+    }
+
+    /// Settles a repost in doubt with what a person saw.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) when it is not in doubt.
+    pub async fn settle_repost(&self, repost: &Repost, seen: Settled) -> Result<Repost> {
+        let op = "settle repost";
         if !matches!(repost.state, RepostState::Unconfirmed { .. }) {
             let text = format!("there is no doubt about it: it is {}", repost.state.name());
             return Err(Error::new(ErrorKind::Invalid, op, text));
@@ -168,10 +224,10 @@ impl Operator<'_> {
         match seen {
             Settled::Published { id, url } => {
                 let receipt = Receipt { id, url, at: self.ports.clock.now() };
-                self.move_by_hand(&repost, repost.rule, Event::Confirmed(receipt), "seen by a person").await
+                self.move_by_hand(repost, repost.rule, Event::Confirmed(receipt), "seen by a person").await
             }
             Settled::Absent => {
-                self.move_by_hand(&repost, repost.rule, Event::Denied, "looked for by a person, and not there").await
+                self.move_by_hand(repost, repost.rule, Event::Denied, "looked for by a person, and not there").await
             }
         }
     }

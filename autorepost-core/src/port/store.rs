@@ -58,7 +58,8 @@ pub trait RuleStore: Send + Sync {
     async fn list(&self, tenant: TenantId) -> Result<Vec<Rule>>;
 
     /// Replaces the row whose version is `rule.version`, and counts the version up;
-    /// [`Conflict`](crate::ErrorKind::Conflict) when the row has another version. Answers with the row as it is then.
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the row has another version, or another rule of the tenant has its
+    /// name. Answers with the row as it is then.
     async fn update(&self, rule: &Rule) -> Result<Rule>;
 }
 
@@ -101,6 +102,8 @@ pub struct PostQuery {
     pub connection: Option<ConnectionId>,
     /// Only those made public before this time.
     pub before: Option<DateTime<Utc>>,
+    /// Only those that come after this one in the order of the list: where a page ended.
+    pub after: Option<(DateTime<Utc>, PostId)>,
     /// At most so many.
     pub limit: u32,
 }
@@ -225,6 +228,10 @@ pub struct RepostQuery {
     pub states: Vec<&'static str>,
     /// Only those whose post was made public before this time.
     pub posted_before: Option<DateTime<Utc>>,
+    /// The newest post first, instead of the oldest.
+    pub newest_first: bool,
+    /// Only those that come after this one in the order of the list: where a page ended.
+    pub after: Option<(DateTime<Utc>, RepostId)>,
     /// At most so many.
     pub limit: u32,
 }
@@ -235,7 +242,7 @@ pub trait RepostStore: Send + Sync {
     /// The repost of this id.
     async fn get(&self, tenant: TenantId, id: RepostId) -> Result<Option<Repost>>;
 
-    /// Reposts, the oldest post first.
+    /// Reposts, the oldest post first unless the query says otherwise.
     async fn list(&self, tenant: TenantId, query: &RepostQuery) -> Result<Vec<Repost>>;
 
     /// Writes a step. [`LeaseLost`](crate::ErrorKind::LeaseLost) when its lease does not hold any more;

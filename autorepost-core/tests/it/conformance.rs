@@ -39,7 +39,11 @@ fn run(case: fn(Stores) -> Case) {
         posts: memory.clone(),
         reposts: memory.clone(),
         brakes: memory.clone(),
-        jobs: memory,
+        jobs: memory.clone(),
+        access: memory.clone(),
+        audit: memory.clone(),
+        answers: memory.clone(),
+        census: memory,
         time: Arc::new(Hand(clock)),
     }));
 }

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod documents;
+mod operator;
 mod pipelines;
 mod retention;
 mod rules;

@@ -115,6 +115,7 @@ impl World {
     pub fn new(seed: u64, setting: &Setting, sabotage: Option<Sabotage>, loud: bool) -> Self {
         let clock = Arc::new(ManualClock::new(start()));
         let memory = Memory::new(clock.clone());
+        let access = memory.clone();
         let hub = Hub::new(clock.clone(), memory, sabotage, loud);
         let grants = Arc::new(Grants::default());
         let feed = Feed::new(hub.clone());
@@ -149,6 +150,10 @@ impl World {
             posts: door.clone(),
             reposts: door.clone(),
             jobs: door,
+            access: access.clone(),
+            audit: access.clone(),
+            answers: access.clone(),
+            census: access,
             media: shelf.clone(),
             probe: shelf,
             sources: BTreeMap::from([(Platform::TikTok, feed.clone() as Arc<dyn Source>)]),

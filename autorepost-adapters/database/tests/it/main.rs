@@ -40,6 +40,10 @@ fn stores(database: &Database) -> Stores {
         reposts: database.reposts(),
         brakes: database.brakes(),
         jobs: database.jobs(),
+        access: database.access(),
+        audit: database.audit(),
+        answers: database.answers(),
+        census: database.census(),
         time: Arc::new(Real),
     }
 }

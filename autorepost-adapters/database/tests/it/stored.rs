@@ -4,6 +4,7 @@
 //! its schema. `WRITE_FIXTURES=v1 cargo test -p autorepost-database --test it stored` writes them anew: only ever for a
 //! version that was not released yet.
 
+mod access;
 mod examples;
 
 use std::{path::PathBuf, time::Duration};

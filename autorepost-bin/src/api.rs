@@ -1,0 +1,108 @@
+//! The HTTP interface below `/v1`, its OpenAPI document, and a page to try it on.
+//!
+//! A request passes the guard (`guard.rs`), which knows from one table (`need.rs`) what each route needs; its handler
+//! (`route.rs`) asks the core's operator; what goes wrong becomes a problem (`problem.rs`).
+
+mod again;
+mod document;
+mod extract;
+mod guard;
+mod need;
+mod page;
+mod problem;
+mod route;
+mod schema;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use autorepost_core::port::Ports;
+use axum::{Router, http::StatusCode, middleware::from_fn_with_state};
+use tokio::sync::Semaphore;
+use utoipa_swagger_ui::SwaggerUi;
+
+pub use again::{IDEMPOTENCY_HEADER, REPLAYED_HEADER};
+pub use document::document;
+pub use guard::{REQUEST_HEADER, TENANT_HEADER};
+pub use need::{NEEDS, Need, Scope};
+pub use page::PAGE_MAX;
+pub use problem::{PROBLEM_JSON, status};
+
+use problem::Problem;
+
+/// Where the OpenAPI document is.
+pub const DOCUMENT_PATH: &str = "/openapi.json";
+/// Where the page to try the interface on is.
+pub const DOCS_PATH: &str = "/docs";
+
+/// What one process takes on.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a body at most: more than a browser's cookies have.
+    pub body_bytes_max: usize,
+    /// How long a request may take.
+    pub request_max: Duration,
+    /// Requests at once at most.
+    pub requests_max: usize,
+    /// Requests of one key in a minute at most.
+    pub requests_per_minute_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 512 << 10,
+            request_max: Duration::from_secs(60),
+            requests_max: 64,
+            requests_per_minute_max: 600,
+        }
+    }
+}
+
+/// What every request is answered from.
+#[derive(Clone)]
+pub struct Api(Arc<Parts>);
+
+struct Parts {
+    ports: Ports,
+    limits: Limits,
+    places: Arc<Semaphore>,
+}
+
+impl Api {
+    /// An interface to an installation.
+    pub fn new(ports: Ports, limits: Limits) -> Self {
+        let places = Arc::new(Semaphore::new(limits.requests_max));
+        Self(Arc::new(Parts { ports, limits, places }))
+    }
+
+    fn ports(&self) -> &Ports {
+        &self.0.ports
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    fn places(&self) -> Arc<Semaphore> {
+        self.0.places.clone()
+    }
+
+    /// Everything that is answered, with `others` beside it.
+    pub fn router(self, others: Router) -> Router {
+        let (routes, plain) = route::all().split_for_parts();
+        let swagger = SwaggerUi::new(DOCS_PATH).external_url_unchecked(DOCUMENT_PATH, document::complete(&plain));
+        let routes = routes.route_layer(from_fn_with_state(self.clone(), guard::guard)).with_state(self.clone());
+        Router::new()
+            .merge(routes)
+            .merge(swagger)
+            .merge(others)
+            .fallback(async || Problem::not_found("there is nothing at this address: /docs shows what there is"))
+            .method_not_allowed_fallback(async || {
+                let title = "The method is not one of this address";
+                let detail = "the header Allow tells the methods that are";
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, detail)
+            })
+            .layer(from_fn_with_state(self, guard::frame))
+    }
+}

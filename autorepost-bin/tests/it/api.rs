@@ -1,0 +1,9 @@
+//! The HTTP interface: on in-memory ports, request by request; and as a process.
+
+mod contract;
+mod house;
+mod limits;
+mod paging;
+mod process;
+mod repeat;
+mod trouble;
