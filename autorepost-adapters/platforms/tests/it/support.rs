@@ -32,7 +32,7 @@ impl Clock for SystemClock {
         DateTime::from(std::time::SystemTime::now())
     }
 
-    fn uptime(&self) -> std::time::Duration {
+    fn uptime(&self) -> Duration {
         self.now().signed_duration_since(DateTime::<Utc>::UNIX_EPOCH).to_std().unwrap_or_default()
     }
 }
