@@ -93,7 +93,7 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
         Command::Keys(Keys::Generate) => return generate_key(cli.json),
         _ => {}
     }
-    let config = Config::load(cli.config.as_deref(), environment()?)?;
+    let config = Config::load(cli.config.as_deref(), environment()?).await?;
     let context = Context { config, screen, json: cli.json };
     match cli.command {
         Command::Run => run::run(&context, Parts::All).await,

@@ -1,12 +1,17 @@
 //! Configuration: the environment, and an optional TOML file. Every problem is told at once.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use autorepost_core::{policy::Policy, seal::Secret};
+use autorepost_core::{policy::Policy, port::SecretSource, seal::Secret};
+use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
+use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
 use crate::api::Limits;
 
@@ -36,6 +41,23 @@ pub const SETTINGS: &[Setting] = &[
         "DATABASE_URL",
         "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME; a SQLite file in the folder without it",
     ),
+    setting("DATABASE_CA", "PEM file of the authorities that Postgres's certificate is from, as for RDS"),
+    setting("DATABASE_CONNECTIONS", "connections to Postgres at most; 10 without it"),
+    secret("REDIS_URL", "redis[s]://USER:PASSWORD@HOST:PORT, for several processes; in-process without it"),
+    setting("REDIS_CA", "PEM file of the authorities that Redis's certificate is from; the system's without it"),
+    setting("S3_BUCKET", "the bucket that keeps the media; a folder without it"),
+    setting("S3_REGION", "the bucket's region; AWS_REGION without it"),
+    setting("S3_ENDPOINT", "address of another S3 server than AWS's"),
+    setting("S3_CA", "PEM file of the authorities that its certificate is from"),
+    setting("S3_ENCRYPTION", "bucket, sse-s3, or sse-kms:KEY; what the bucket does by itself without it"),
+    secret("S3_ACCESS_KEY_ID", "access key of the bucket; the task's role without it"),
+    secret("S3_SECRET_ACCESS_KEY", "its secret"),
+    setting("AWS_REGION", "region of the bucket, the database and the bundles of secrets"),
+    setting("AUTOREPOST_SECRETS_FILE", "JSON file, or folder with a file for each, of secrets that are not set here"),
+    setting(
+        "AUTOREPOST_SECRETS",
+        "bundles in AWS Secrets Manager, by name or ARN with commas between, asked after that",
+    ),
     secret("TOKEN_ENCRYPTION_KEY", "the keys that seal credentials; the file token.key in the folder without it"),
     setting("AUTOREPOST_LISTEN", "address of the program's own HTTP listener; 127.0.0.1:8787 without it"),
     setting("AUTOREPOST_REQUESTS_PER_MINUTE", "requests that one API key may make in a minute; 600 without it"),
@@ -59,6 +81,8 @@ const REQUESTS_PER_MINUTE_MAX: u32 = 100_000;
 const OTHERS: [&str; 3] = ["AUTOREPOST_CONFIG", "AUTOREPOST_LOG", "AUTOREPOST_LOG_FORMAT"];
 /// The file that is read when none is named.
 pub const FILE: &str = "autorepost.toml";
+/// Connections to the database that can be asked for.
+const DATABASE_CONNECTIONS_MAX: u32 = 200;
 /// Largest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -76,6 +100,20 @@ pub struct Config {
     pub requests_per_minute_max: u32,
     /// Where the listener is reached from the internet.
     pub public_url: Option<String>,
+    /// The authorities of the database's certificate.
+    pub database_ca: Option<PathBuf>,
+    /// Connections to the database at most.
+    pub database_connections_max: Option<u32>,
+    /// Where Redis is, if there is one, and the authorities of its certificate.
+    pub redis: Option<(Secret, Option<PathBuf>)>,
+    /// The bucket of the media, if there is one.
+    pub bucket: Option<Bucket>,
+    /// The region of what is on AWS.
+    pub region: Option<String>,
+    /// What of the environment tells in whose name AWS is asked.
+    pub aws: BTreeMap<String, String>,
+    /// Where secrets come from, so that a rotated one is found.
+    pub secrets: Arc<Layers>,
     /// OAuth client of YouTube.
     pub youtube: Option<(Secret, Secret)>,
     /// OAuth 1.0a consumer of X.
@@ -88,13 +126,32 @@ pub struct Config {
     pub origins: Vec<(&'static Setting, Origin)>,
 }
 
-/// Where a value came from. The environment beats the file.
+/// A bucket for the media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Another server than AWS's.
+    pub endpoint: Option<String>,
+    /// The authorities of its certificate.
+    pub ca: Option<PathBuf>,
+    /// How its objects are encrypted.
+    pub encryption: S3Encryption,
+    /// Whether keys are set; otherwise it is the task's role.
+    pub keys: bool,
+}
+
+/// Where a value came from. The environment beats the file, and the file the sources of secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The environment.
     Environment,
     /// The file.
     File,
+    /// A source of secrets: the file of them, or a bundle.
+    Secrets,
     /// Nowhere: the default holds.
     Default,
 }
@@ -118,7 +175,7 @@ impl Config {
     /// # Errors
     ///
     /// All problems at once.
-    pub fn load(
+    pub async fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
@@ -129,7 +186,8 @@ impl Config {
             None if Path::new(FILE).exists() => values.read_file(Path::new(FILE)),
             None => {}
         }
-        values.into_config()
+        let secrets = values.read_secrets().await;
+        values.into_config(secrets)
     }
 
     /// The base address that is set under this name.
@@ -150,6 +208,7 @@ impl Config {
 
 #[derive(Default)]
 struct Values {
+    aws: BTreeMap<String, String>,
     found: Vec<(&'static Setting, String, Origin)>,
     problems: Vec<String>,
 }
@@ -157,6 +216,9 @@ struct Values {
 impl Values {
     fn read_environment(&mut self, environment: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in environment {
+            if AMBIENT_NAMES.contains(&name.as_str()) {
+                self.aws.insert(name.clone(), value.clone());
+            }
             match SETTINGS.iter().find(|setting| setting.name == name) {
                 Some(_) if value.trim().is_empty() => {}
                 Some(setting) => self.found.push((setting, value, Origin::Environment)),
@@ -209,6 +271,51 @@ impl Values {
         }
     }
 
+    /// Asks the sources of secrets for what is not set otherwise; answers with everything that gives secrets, in order.
+    async fn read_secrets(&mut self) -> Layers {
+        let given = |origin| {
+            let mine = self.found.iter().filter(move |(.., from)| *from == origin);
+            EnvSecrets::new(mine.map(|(setting, value, _)| (setting.name.to_owned(), value.clone())))
+        };
+        let mut layers = Layers::new()
+            .then("environment", Arc::new(given(Origin::Environment)))
+            .then("configuration file", Arc::new(given(Origin::File)));
+        let mut sources = Layers::new();
+        if let Some(path) = self.get("AUTOREPOST_SECRETS_FILE") {
+            let file: Arc<dyn SecretSource> = Arc::new(FileSecrets::new(path));
+            layers = layers.then("secrets file", file.clone());
+            sources = sources.then("secrets file", file);
+        }
+        let bundles: Vec<String> =
+            self.get("AUTOREPOST_SECRETS").unwrap_or_default().split(',').map(Into::into).collect();
+        for bundle in bundles.iter().map(|bundle| bundle.trim()).filter(|bundle| !bundle.is_empty()) {
+            let access = AwsAccess { region: self.get("AWS_REGION").map(Into::into), ..AwsAccess::default() };
+            match AwsSecrets::open(AwsSecretsConfig::new(bundle, access)).await {
+                Ok(bundle_secrets) => {
+                    let source: Arc<dyn SecretSource> = Arc::new(bundle_secrets);
+                    layers = layers.then(format!("bundle {bundle}"), source.clone());
+                    sources = sources.then(format!("bundle {bundle}"), source);
+                }
+                Err(error) => self.problems.push(format!("AUTOREPOST_SECRETS: {}", error.detail())),
+            }
+        }
+        for setting in SETTINGS.iter().filter(|setting| setting.secret) {
+            if self.has(setting) {
+                continue;
+            }
+            match sources.secret(setting.name).await {
+                Ok(Some(value)) => self.found.push((setting, value.expose().to_owned(), Origin::Secrets)),
+                Ok(None) => {}
+                Err(error) => {
+                    // A source that fails, fails for every name alike.
+                    self.problems.push(format!("the sources of secrets: {}", error.detail()));
+                    break;
+                }
+            }
+        }
+        layers
+    }
+
     fn has(&self, setting: &Setting) -> bool {
         self.found.iter().any(|(other, ..)| other.name == setting.name)
     }
@@ -233,6 +340,42 @@ impl Values {
         }
     }
 
+    fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let text = self.get(name)?;
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Some(number),
+            _ => {
+                let text = format!("{name} is not a number from {} to {}", range.start(), range.end());
+                self.problems.push(text);
+                None
+            }
+        }
+    }
+
+    fn bucket(&mut self) -> Option<Bucket> {
+        let keys = self.pair("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY").is_some();
+        let name = self.get("S3_BUCKET")?.to_owned();
+        let region = self.get("S3_REGION").or(self.get("AWS_REGION")).map(Into::into);
+        let ca = self.get("S3_CA").map(PathBuf::from);
+        let encryption = match self.get("S3_ENCRYPTION") {
+            None | Some("bucket") => S3Encryption::BucketDefault,
+            Some("sse-s3") => S3Encryption::SseS3,
+            Some(text) => match text.strip_prefix("sse-kms:").filter(|key| !key.is_empty()) {
+                Some(key) => S3Encryption::SseKms { key_id: key.into() },
+                None => {
+                    self.problems.push("S3_ENCRYPTION is none of bucket, sse-s3, sse-kms:KEY".into());
+                    S3Encryption::BucketDefault
+                }
+            },
+        };
+        let endpoint = self.address("S3_ENDPOINT");
+        let Some(region) = region.or_else(|| endpoint.as_ref().map(|_| "us-east-1".into())) else {
+            self.problems.push("S3_BUCKET is set, but its region is not: set S3_REGION or AWS_REGION".into());
+            return None;
+        };
+        Some(Bucket { name, region, endpoint, ca, encryption, keys })
+    }
+
     fn address(&mut self, name: &str) -> Option<String> {
         let text = self.get(name)?.trim_end_matches('/').to_owned();
         match url::Url::parse(&text) {
@@ -244,7 +387,7 @@ impl Values {
         }
     }
 
-    fn into_config(mut self) -> Result<Config, Problems> {
+    fn into_config(mut self, secrets: Layers) -> Result<Config, Problems> {
         let folder = PathBuf::from(self.get("AUTOREPOST_FOLDER").unwrap_or("autorepost-data"));
         let database_url = match self.get("DATABASE_URL") {
             Some(url) => Secret::new(url),
@@ -268,18 +411,15 @@ impl Values {
                 }
             }
         }
-        let mut requests_per_minute_max = Limits::default().requests_per_minute_max;
-        if let Some(text) = self.get("AUTOREPOST_REQUESTS_PER_MINUTE") {
-            match text.parse() {
-                Ok(number @ 1..=REQUESTS_PER_MINUTE_MAX) => requests_per_minute_max = number,
-                _ => {
-                    let text =
-                        format!("AUTOREPOST_REQUESTS_PER_MINUTE is not a number from 1 to {REQUESTS_PER_MINUTE_MAX}");
-                    self.problems.push(text);
-                }
-            }
-        }
+        let requests = self.number("AUTOREPOST_REQUESTS_PER_MINUTE", 1..=REQUESTS_PER_MINUTE_MAX);
+        let requests_per_minute_max = requests.unwrap_or(Limits::default().requests_per_minute_max);
         let public_url = self.address("AUTOREPOST_PUBLIC_URL");
+        let database_ca = self.get("DATABASE_CA").map(PathBuf::from);
+        let database_connections_max = self.number("DATABASE_CONNECTIONS", 1..=DATABASE_CONNECTIONS_MAX);
+        let redis_ca = self.get("REDIS_CA").map(PathBuf::from);
+        let redis = self.get("REDIS_URL").map(|url| (Secret::new(url), redis_ca));
+        let region = self.get("AWS_REGION").map(Into::into);
+        let bucket = self.bucket();
         let youtube = self.pair("YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET");
         let x = self.pair("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET");
         let sandbox = self.address("AUTOREPOST_SANDBOX");
@@ -304,6 +444,13 @@ impl Values {
             keys,
             listen,
             requests_per_minute_max,
+            database_ca,
+            database_connections_max,
+            redis,
+            bucket,
+            region,
+            aws: self.aws,
+            secrets: Arc::new(secrets),
             public_url,
             youtube,
             x,
@@ -337,7 +484,11 @@ mod tests {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, file.unwrap_or_default()).unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::load(Some(&path), environment)
+        block_on(Config::load(Some(&path), environment))
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
     }
 
     #[test]
@@ -395,7 +546,7 @@ mod tests {
             problems.to_string().contains("is not TOML") && !problems.to_string().contains("hunter2"),
             "{problems}"
         );
-        let Err(problems) = Config::load(Some(Path::new("no-such.toml")), []) else { panic!("it is wrong") };
+        let Err(problems) = block_on(Config::load(Some(Path::new("no-such.toml")), [])) else { panic!("it is wrong") };
         assert!(problems.to_string().contains("no-such.toml cannot be read"), "{problems}");
     }
 }

@@ -1,129 +1,47 @@
 //! Wiring: everything that an installation on one machine is made of.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod keys;
+mod platforms;
+pub mod services;
 
-use anyhow::{Context, bail};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
 use autorepost_core::{
     Error, ErrorKind, Platform,
     connection::Connection,
     credential::Access,
     memory::{MemoryLimiter, MemoryScratch, MemoryWake},
-    port::{Authorizer, Clock, Destination, Entropy, EventSink, Ports, Source},
-    seal::{KeyRing, Secret},
+    port::{Authorizer, Clock, Destination, Entropy, EventSink, MediaStore, Ports, RateLimiter, Scratch, Source, Wake},
+    seal::KeyRing,
 };
-use autorepost_database::{Database, DatabaseConfig};
-use autorepost_platforms::{Instagram, InstagramConfig, TikTok, TikTokConfig, X, XConfig, YouTube, YouTubeConfig};
-use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use autorepost_database::Database;
+use autorepost_platforms::{Instagram, TikTok, X, YouTube};
+use autorepost_redis::Redis;
+use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe, S3MediaStore};
 
 use crate::{
     ambient::{SystemClock, SystemEntropy},
     config::Config,
 };
 
-/// How the platforms are reached. One whose app is not configured is left out.
-pub struct Platforms {
-    /// TikTok.
-    pub tiktok: TikTokConfig,
-    /// Instagram.
-    pub instagram: InstagramConfig,
-    /// YouTube.
-    pub youtube: Option<YouTubeConfig>,
-    /// X.
-    pub x: Option<XConfig>,
-}
+pub use platforms::{Platforms, SandboxApps};
 
-/// The OAuth clients that a sandbox knows.
-pub struct SandboxApps;
-
-impl SandboxApps {
-    /// Client id and secret of YouTube.
-    pub const YOUTUBE: (&str, &str) = ("demo-client", "demo-client-secret");
-    /// Consumer key and secret of X.
-    pub const X: (&str, &str) = ("demo-consumer", "demo-consumer-secret");
-}
-
-impl Platforms {
-    /// The platforms of a sandbox at `base`, with waits that fit it.
-    pub fn sandbox(base: &str) -> Self {
-        let commit_timeout = Duration::from_secs(3);
-        // Longer than a commit's deadline and the sandbox's lags together.
-        let settle = Duration::from_secs(5);
-        let pair = |(first, second): (&str, &str)| (Secret::new(first), Secret::new(second));
-        let (client_id, client_secret) = pair(SandboxApps::YOUTUBE);
-        let (consumer_key, consumer_secret) = pair(SandboxApps::X);
-        Self {
-            tiktok: TikTokConfig { web_url: format!("{base}/tiktok"), page_posts: 5 },
-            instagram: InstagramConfig {
-                instagram_url: format!("{base}/instagram"),
-                facebook_url: format!("{base}/facebook"),
-                poll_after: Duration::from_millis(150),
-                commit_timeout,
-                settle,
-                ..InstagramConfig::default()
-            },
-            youtube: Some(YouTubeConfig {
-                api_url: format!("{base}/google"),
-                oauth_url: format!("{base}/google-oauth"),
-                chunk_bytes: 256 << 10,
-                commit_timeout,
-                settle,
-                ..YouTubeConfig::new(client_id, client_secret)
-            }),
-            x: Some(XConfig {
-                api_url: format!("{base}/x"),
-                segment_bytes: 256 << 10,
-                commit_timeout,
-                settle,
-                ..XConfig::new(consumer_key, consumer_secret)
-            }),
-        }
-    }
-
-    /// The platforms as configured.
-    pub fn configured(config: &Config) -> Self {
-        if let Some(base) = &config.sandbox {
-            return Self::sandbox(base);
-        }
-        let or = |name, default: String| config.url(name).unwrap_or(default);
-        let (tiktok, instagram) = (TikTokConfig::default(), InstagramConfig::default());
-        Self {
-            tiktok: TikTokConfig { web_url: or("AUTOREPOST_TIKTOK_URL", tiktok.web_url), ..tiktok },
-            instagram: InstagramConfig {
-                instagram_url: or("AUTOREPOST_INSTAGRAM_URL", instagram.instagram_url),
-                facebook_url: or("AUTOREPOST_FACEBOOK_URL", instagram.facebook_url),
-                ..instagram
-            },
-            youtube: config.youtube.clone().map(|(id, secret)| {
-                let youtube = YouTubeConfig::new(id, secret);
-                YouTubeConfig {
-                    api_url: or("AUTOREPOST_YOUTUBE_URL", youtube.api_url),
-                    oauth_url: or("AUTOREPOST_GOOGLE_OAUTH_URL", youtube.oauth_url),
-                    ..youtube
-                }
-            }),
-            x: config.x.clone().map(|(key, secret)| {
-                let x = XConfig::new(key, secret);
-                XConfig { api_url: or("AUTOREPOST_X_URL", x.api_url), ..x }
-            }),
-        }
-    }
+/// Where the media are.
+pub enum Media {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In a bucket.
+    Bucket(Box<S3MediaStore>),
 }
 
 /// What an installation is wired from.
 pub struct Wiring {
     /// The database, connected and migrated.
     pub database: Database,
+    /// What several processes share, if there is a Redis.
+    pub redis: Option<Redis>,
     /// Where the media are.
-    pub media: PathBuf,
+    pub media: Media,
     /// The keys that seal credentials.
     pub keys: KeyRing,
     /// What signs public addresses of media, when there is a listener that serves them.
@@ -133,16 +51,33 @@ pub struct Wiring {
 }
 
 impl Wiring {
+    /// Looks whether the bucket takes media, if there is one. One that does not answer now may do so later.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, or the keys or the task's role may not use it.
+    pub async fn check_media(&self) -> autorepost_core::Result<()> {
+        let Media::Bucket(store) = &self.media else { return Ok(()) };
+        match store.check().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => tracing::warn!("{error}"),
+            other => drop(other?),
+        }
+        Ok(())
+    }
+
     /// Wires the ports.
     ///
     /// # Errors
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, media, keys, links, platforms } = self;
+        let Self { database, redis, media, keys, links, platforms } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let media = Arc::new(LocalMediaStore::open(&media, links)?);
+        let media: Arc<dyn MediaStore> = match media {
+            Media::Folder(path) => Arc::new(LocalMediaStore::open(&path, links)?),
+            Media::Bucket(store) => Arc::new(*store),
+        };
         let mut destinations: BTreeMap<Platform, Arc<dyn Destination>> = BTreeMap::new();
         let mut authorizers: BTreeMap<Platform, Arc<dyn Authorizer>> = BTreeMap::new();
 
@@ -161,13 +96,21 @@ impl Wiring {
             destinations.insert(Platform::X, x.clone());
             authorizers.insert(Platform::X, x);
         }
+        let (wake, limiter, scratch): (Arc<dyn Wake>, Arc<dyn RateLimiter>, Arc<dyn Scratch>) = match &redis {
+            Some(redis) => (redis.wake(), redis.limiter(), redis.scratch()),
+            None => (
+                Arc::new(MemoryWake::default()),
+                Arc::new(MemoryLimiter::default()),
+                Arc::new(MemoryScratch::new(Arc::clone(&clock))),
+            ),
+        };
         Ok(Ports {
-            scratch: Arc::new(MemoryScratch::new(Arc::clone(&clock))),
+            scratch,
             clock,
             entropy,
             keys: Arc::new(keys),
-            limiter: Arc::new(MemoryLimiter::default()),
-            wake: Arc::new(MemoryWake::default()),
+            limiter,
+            wake,
             events,
             connections: database.connections(),
             rules: database.rules(),
@@ -188,24 +131,6 @@ impl Wiring {
     }
 }
 
-/// Connects the configured database. SQLite is brought up to date; elsewhere that is the operator's word.
-///
-/// # Errors
-///
-/// When it does not answer, is newer than this program, or is not up to date.
-pub async fn database(config: &Config) -> anyhow::Result<Database> {
-    fs::create_dir_all(&config.folder)
-        .with_context(|| format!("the folder {} cannot be made", config.folder.display()))?;
-    let url = config.database_url.expose();
-    let database = Database::connect(&DatabaseConfig::new(url)).await?;
-    if url.starts_with("sqlite:") {
-        database.migrate().await?;
-    } else if !database.schema().await?.pending.is_empty() {
-        bail!("the database is not up to date: run \"autorepost migrate\"");
-    }
-    Ok(database)
-}
-
 /// Wires the configured installation. With `public_url` its media have addresses below it.
 ///
 /// # Errors
@@ -224,13 +149,18 @@ pub async fn installation(config: &Config, public_url: Option<&str>) -> anyhow::
 ///
 /// When the database, the folder or the keys cannot be used.
 pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::Result<Wiring> {
-    let key = key(config)?;
-    let database = database(config).await?;
+    let key = keys::key(config)?;
+    let database = services::database(config).await?;
+    let media = match &config.bucket {
+        Some(bucket) => Media::Bucket(Box::new(services::bucket(config, bucket)?)),
+        None => Media::Folder(config.folder.join("media")),
+    };
     Ok(Wiring {
         database,
-        media: config.folder.join("media"),
+        redis: services::redis(config).await?,
+        media,
         keys: KeyRing::parse(key.expose())?,
-        links: public_url.map(|base| MediaLinks::new(base, link_key(&key))),
+        links: public_url.map(|base| MediaLinks::new(base, keys::link_key(&key))),
         platforms: Platforms::configured(config),
     })
 }
@@ -252,56 +182,4 @@ async fn check_keys(database: &Database, keys: &KeyRing) -> autorepost_core::Res
         names.join(", ")
     );
     Err(Error::new(ErrorKind::Configuration, "open credentials", text))
-}
-
-/// The configured keys; or those of the folder, where a new installation makes its own.
-fn key(config: &Config) -> anyhow::Result<Secret> {
-    if let Some(keys) = &config.keys {
-        return Ok(keys.clone());
-    }
-    let path = config.folder.join("token.key");
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            KeyRing::parse(text.trim()).with_context(|| format!("the key in {} is wrong", path.display()))?;
-            Ok(Secret::new(text.trim()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // A new key would open nothing that an older one sealed, so it is made for a new installation only.
-            let fresh = !config.folder.join("autorepost.db").exists();
-            if !fresh || !config.database_url.expose().starts_with("sqlite:") {
-                bail!(
-                    "there is no key: set TOKEN_ENCRYPTION_KEY, or put back {}. A key that is new opens nothing that was \
-                     sealed before; \"autorepost keys generate\" makes one",
-                    path.display()
-                );
-            }
-            make_key(&path)
-        }
-        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    }
-}
-
-fn make_key(path: &Path) -> anyhow::Result<Secret> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
-    let key = autorepost_core::seal::generate(bytes);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).with_context(|| format!("{} cannot be written", path.display()))?;
-    writeln!(file, "{}", key.expose())?;
-    file.sync_all()?;
-    tracing::warn!("made a new key, {}: keep a copy of it, without it no account opens", path.display());
-    Ok(key)
-}
-
-/// What signs media addresses: bound to the key of the installation, so that every process of it agrees.
-fn link_key(key: &Secret) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(b"autorepost media links v1");
-    mac.finalize().into_bytes().into()
 }

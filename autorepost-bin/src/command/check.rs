@@ -2,27 +2,27 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::bail;
 use autorepost_core::{
     connection::{AuthMethod, Connection},
     media::MediaKey,
     port::{MediaStore as _, Ports},
 };
-use autorepost_database::{Database, DatabaseConfig};
 use autorepost_storage::LocalMediaStore;
 use futures_util::stream;
 use serde_json::json;
 
 use super::{Context, operator, table};
-use crate::config::{Config, Origin, file_key};
+use crate::{
+    config::{Bucket, Config, Origin, file_key},
+    setup::services,
+};
 
 /// How long a platform may take to answer the doctor.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 pub async fn migrate(context: &Context, check: bool) -> anyhow::Result<ExitCode> {
-    let folder = &context.config.folder;
-    std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-    let database = Database::connect(&DatabaseConfig::new(context.config.database_url.expose())).await?;
+    let database = services::any_database(&context.config).await?;
     let before = database.schema().await?;
     let after = if check { before.clone() } else { database.migrate().await? };
     let value = json!({ "applied": after.applied, "pending": after.pending });
@@ -46,7 +46,14 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
         findings.push(Finding { what: what.to_owned(), result });
     };
     note("configuration", Ok(origins(&context.config)));
-    note("media folder", media_folder(&context.config).await.map_err(|error| format!("{error:#}")));
+    let text = |error: anyhow::Error| format!("{error:#}");
+    match &context.config.bucket {
+        None => note("media folder", media_folder(&context.config).await.map_err(text)),
+        Some(bucket) => note("bucket", media_bucket(&context.config, bucket).await.map_err(text)),
+    }
+    if context.config.redis.is_some() {
+        note("Redis", redis(&context.config).await.map_err(text));
+    }
     match context.ports_with_any_key().await {
         Err(error) => note("database and keys", Err(format!("{error:#}"))),
         Ok(ports) => {
@@ -94,6 +101,25 @@ fn origins(config: &Config) -> String {
     if set.is_empty() { "nothing is set, the defaults hold".into() } else { set.join(", ") }
 }
 
+/// Asks Redis how it is.
+async fn redis(config: &Config) -> anyhow::Result<String> {
+    let Some(redis) = services::redis(config).await? else { bail!("is not configured") };
+    let health = redis.health().await?;
+    redis.close().await;
+    if !health.problems.is_empty() {
+        bail!("{}", health.problems.join("; "));
+    }
+    let told = [health.version.map(|version| format!("version {version}")), health.role];
+    Ok(format!("answers ({})", told.into_iter().flatten().collect::<Vec<_>>().join(", ")))
+}
+
+/// Writes something, reads it back, and takes it away.
+async fn media_bucket(config: &Config, bucket: &Bucket) -> anyhow::Result<String> {
+    let report = services::bucket(config, bucket)?.check().await?;
+    let encryption = report.encryption.as_deref().unwrap_or("nothing that it tells of");
+    Ok(format!("{} can be written, encrypted with {encryption}", bucket.name))
+}
+
 /// Writes something, reads it back, and takes it away.
 async fn media_folder(config: &Config) -> anyhow::Result<String> {
     let folder = config.folder.join("media");
@@ -123,6 +149,7 @@ fn origin_text(origin: Origin) -> &'static str {
     match origin {
         Origin::Environment => "environment",
         Origin::File => "file",
+        Origin::Secrets => "sources of secrets",
         Origin::Default => "default",
     }
 }

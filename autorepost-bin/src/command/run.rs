@@ -55,6 +55,8 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let local = config.sandbox.as_ref().map(|_| format!("http://{address}"));
     let public_url = config.public_url.clone().or(local);
     let wiring = setup::installation(config, public_url.as_deref()).await?;
+    wiring.check_media().await?;
+    let redis = wiring.redis.clone();
     let links = wiring.links.clone();
     let ports = wiring.ports(context.events())?;
 
@@ -91,6 +93,9 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
             Err(_) => tracing::warn!("not everything ended in time"),
         },
         () = signals.next() => return Ok(ExitCode::from(IMPATIENT)),
+    }
+    if let Some(redis) = redis {
+        redis.close().await;
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,62 @@
+//! The keys that seal credentials, where the configuration does not give them.
+
+use std::{fs, io::Write as _, path::Path};
+
+use anyhow::{Context, bail};
+use autorepost_core::seal::{KeyRing, Secret};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::config::Config;
+
+/// The configured keys; or those of the folder, where a new installation makes its own.
+pub(super) fn key(config: &Config) -> anyhow::Result<Secret> {
+    if let Some(keys) = &config.keys {
+        return Ok(keys.clone());
+    }
+    let path = config.folder.join("token.key");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            KeyRing::parse(text.trim()).with_context(|| format!("the key in {} is wrong", path.display()))?;
+            Ok(Secret::new(text.trim()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // A new key would open nothing that an older one sealed, so it is made for a new installation only.
+            let fresh = !config.folder.join("autorepost.db").exists();
+            if !fresh || !config.database_url.expose().starts_with("sqlite:") {
+                bail!(
+                    "there is no key: set TOKEN_ENCRYPTION_KEY, or put back {}. A key that is new opens nothing that was \
+                     sealed before; \"autorepost keys generate\" makes one",
+                    path.display()
+                );
+            }
+            make_key(&path)
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+fn make_key(path: &Path) -> anyhow::Result<Secret> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    let key = autorepost_core::seal::generate(bytes);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).with_context(|| format!("{} cannot be written", path.display()))?;
+    writeln!(file, "{}", key.expose())?;
+    file.sync_all()?;
+    tracing::warn!("made a new key, {}: keep a copy of it, without it no account opens", path.display());
+    Ok(key)
+}
+
+/// What signs media addresses: bound to the key of the installation, so that every process of it agrees.
+pub(super) fn link_key(key: &Secret) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(b"autorepost media links v1");
+    mac.finalize().into_bytes().into()
+}
