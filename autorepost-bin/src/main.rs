@@ -37,8 +37,8 @@ async fn main() -> ExitCode {
 }
 
 fn log(screen: Screen, level: &str) {
-    // The migration crate tells at each start that there is nothing to do.
-    let level = format!("{level},sea_orm_migration=warn");
+    // The migration crate tells at each start that there is nothing to do, and the driver of Redis what we tell ourselves.
+    let level = format!("{level},sea_orm_migration=warn,fred=error");
     let filter = EnvFilter::try_from_env("AUTOREPOST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let ansi = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen).with_target(false).with_ansi(ansi);

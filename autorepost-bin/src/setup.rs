@@ -4,7 +4,7 @@ mod keys;
 mod platforms;
 pub mod services;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use autorepost_core::{
     Error, ErrorKind, Platform,
@@ -18,6 +18,7 @@ use autorepost_database::Database;
 use autorepost_platforms::{Instagram, TikTok, X, YouTube};
 use autorepost_redis::Redis;
 use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe, S3MediaStore};
+use tokio::time::timeout;
 
 use crate::{
     ambient::{SystemClock, SystemEntropy},
@@ -25,6 +26,9 @@ use crate::{
 };
 
 pub use platforms::{Platforms, SandboxApps};
+
+/// How long a bucket may take to answer before the program begins without its word.
+const CHECK_MAX: Duration = Duration::from_secs(5);
 
 /// Where the media are.
 pub enum Media {
@@ -58,9 +62,10 @@ impl Wiring {
     /// When it is missing, or the keys or the task's role may not use it.
     pub async fn check_media(&self) -> autorepost_core::Result<()> {
         let Media::Bucket(store) = &self.media else { return Ok(()) };
-        match store.check().await {
-            Err(error) if error.kind() == ErrorKind::Unavailable => tracing::warn!("{error}"),
-            other => drop(other?),
+        match timeout(CHECK_MAX, store.check()).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => tracing::warn!("{error}"),
+            Ok(checked) => drop(checked?),
+            Err(_) => tracing::warn!("the bucket did not answer within {} s", CHECK_MAX.as_secs()),
         }
         Ok(())
     }

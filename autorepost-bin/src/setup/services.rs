@@ -77,6 +77,9 @@ async fn password(config: &Config) -> Result<Option<Arc<dyn SecretSource>>> {
         };
         return Ok(Some(Arc::new(RdsIamToken::open(iam, Arc::new(SystemClock)).await?)));
     }
+    if url.password().is_none() {
+        return Ok(None);
+    }
     let rotated =
         |(setting, origin): &(&crate::config::Setting, Origin)| setting.name == PASSWORD && *origin == Origin::Secrets;
     Ok(config

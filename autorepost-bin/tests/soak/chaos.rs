@@ -40,6 +40,8 @@ pub struct Tally {
     pub zombies: AtomicU32,
     pub restarts: AtomicU32,
     pub hangs: AtomicU32,
+    pub redis: AtomicU32,
+    pub buckets: AtomicU32,
     pub commands: AtomicU32,
 }
 
@@ -111,6 +113,8 @@ impl Stage {
         let api = tokio::spawn(Arc::clone(self).serve());
         others.spawn(Arc::clone(self).post());
         others.spawn(Arc::clone(self).trouble_database());
+        others.spawn(Arc::clone(self).trouble_redis());
+        others.spawn(Arc::clone(self).trouble_bucket());
         others.spawn(Arc::clone(self).pause_rules());
         others.spawn(Arc::clone(self).meddle());
         while let Some(ended) = others.join_next().await {
@@ -235,6 +239,60 @@ impl Stage {
                 }
             }
             self.tide.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Redis is emptied, killed or frozen. Nobody may notice, but that everything is slower.
+    async fn trouble_redis(self: Arc<Self>) {
+        let Some(cloud) = &self.scene.cloud else { return };
+        let mut dice = self.dice("redis");
+        loop {
+            self.pace(dice.millis(2_000..7_000)).await;
+            if !self.goes_on() {
+                return;
+            }
+            let time = dice.millis(100..4_000);
+            match dice.below(3) {
+                0 => drop(block_in_place(|| cloud.redis.cli(&["FLUSHALL"]))),
+                1 => {
+                    block_in_place(|| cloud.redis.kill());
+                    sleep(time).await;
+                    block_in_place(|| cloud.redis.up());
+                }
+                _ => {
+                    block_in_place(|| cloud.redis.freeze());
+                    sleep(time).await;
+                    block_in_place(|| cloud.redis.thaw());
+                }
+            }
+            count(&self.tally.redis);
+        }
+    }
+
+    /// The bucket's server is killed, and is away for some ten seconds.
+    async fn trouble_bucket(self: Arc<Self>) {
+        let mut dice = self.dice("bucket");
+        while self.scene.cloud.is_some() {
+            self.pace(dice.millis(10_000..40_000)).await;
+            if !self.goes_on() {
+                return;
+            }
+            let stage = Arc::clone(&self);
+            let time = dice.millis(1_000..6_000);
+            // It waits for the server in its own way: not on a thread of the runtime.
+            let turn = |up: bool| {
+                let stage = Arc::clone(&stage);
+                let turned = std::thread::spawn(move || match &stage.scene.cloud {
+                    Some(cloud) if up => cloud.s3.up(),
+                    Some(cloud) => cloud.s3.down(),
+                    None => {}
+                });
+                block_in_place(|| turned.join()).unwrap();
+            };
+            turn(false);
+            sleep(time).await;
+            turn(true);
+            count(&self.tally.buckets);
         }
     }
 

@@ -1,18 +1,28 @@
-//! Real processes against a real Postgres and the sandbox, with everything going wrong: nothing is published twice, and
+//! Real processes as in production (Postgres, Redis, an S3 server, Secrets Manager) against the sandbox, with everything going wrong: nothing is published twice, and
 //! nothing is lost.
 //!
 //! A minute by default; `SOAK_SECS=3600 SEED=7 cargo test -p autorepost-bin --test soak -- --nocapture` for an hour. The
 //! seed decides what is done to the processes; how they interleave is theirs. With `OLD_BINARY=PATH` one of the workers is an
-//! older build, as in a rolling deploy.
+//! older build, as in a rolling deploy, and everything but Postgres is what one machine has.
 
 #![cfg(unix)]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod chaos;
+mod cloud;
 mod dice;
+#[expect(dead_code, reason = "its own tests use all of it")]
+#[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]
+mod moto;
 #[path = "../../../autorepost-adapters/database/tests/it/server.rs"]
 mod postgres;
 mod process;
+#[expect(dead_code, reason = "its own tests use all of it")]
+#[path = "../../../autorepost-adapters/redis/tests/it/server.rs"]
+mod redis;
+#[expect(dead_code, reason = "its own tests use all of it")]
+#[path = "../../../autorepost-adapters/storage/tests/it/server.rs"]
+mod s3;
 mod scene;
 mod verdict;
 
@@ -40,7 +50,7 @@ async fn nothing_is_published_twice_and_nothing_is_lost() {
     let old = std::env::var_os("OLD_BINARY").map(Into::into);
     println!("soak: seed {seed}, {secs} s");
 
-    let scene = Scene::set(seed).await;
+    let scene = Scene::set(seed, old.is_none()).await;
     scene.set_faults(&scene::faults()).await;
     let stage = Stage::new(scene, seed, Duration::from_secs(secs));
     let crew = stage.play(WORKERS, old).await;
@@ -57,15 +67,22 @@ async fn nothing_is_published_twice_and_nothing_is_lost() {
     assert!(told.is_empty() && panics.is_empty(), "seed {seed}: {verdict}\n{panics}{told}");
     println!(
         "soak: seed {seed}, {secs} s: {} SIGKILLs, {} stops, {} freezes, {} freezes longer than the lease, {} database \
-         restarts, {} database hangs, {} operator's commands, {faults} faults; {verdict}",
+         restarts, {} database hangs, {} Redis troubles, {} bucket outages, {} operator's commands, {faults} faults; {verdict}",
         of(&tally.kills),
         of(&tally.stops),
         of(&tally.freezes),
         of(&tally.zombies),
         of(&tally.restarts),
         of(&tally.hangs),
+        of(&tally.redis),
+        of(&tally.buckets),
         of(&tally.commands),
     );
+}
+
+/// What the Redis server's other users are kept apart by.
+fn namespace() -> String {
+    "autorepost".into()
 }
 
 fn setting<T: FromStr>(name: &str, default: T) -> T {

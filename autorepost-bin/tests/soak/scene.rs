@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    cloud::Cloud,
     dice::Dice,
     postgres::{Server, free_port},
     process::{House, Process},
@@ -51,6 +52,8 @@ impl Wanted {
 pub struct Scene {
     pub house: House,
     pub postgres: Server,
+    /// What there is in production besides Postgres.
+    pub cloud: Option<Cloud>,
     pub database: Database,
     _sandbox: Process,
     base: String,
@@ -58,7 +61,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub async fn set(seed: u64) -> Self {
+    pub async fn set(seed: u64, production: bool) -> Self {
         let mut house = House::new();
         let postgres = Server::start();
         let folder = house.folder.path().join("sandbox");
@@ -67,11 +70,22 @@ impl Scene {
         let base = said(&house.log("sandbox"), "AUTOREPOST_SANDBOX=").await;
         house.environment = vec![
             ("AUTOREPOST_FOLDER", house.folder.path().join("data").to_str().unwrap().to_owned()),
-            ("AUTOREPOST_LISTEN", format!("127.0.0.1:{}", free_port())),
             ("AUTOREPOST_SANDBOX", base.clone()),
+        ];
+        let secrets = [
             ("DATABASE_URL", postgres.url("postgres")),
             ("TOKEN_ENCRYPTION_KEY", autorepost_core::seal::generate([7; 32]).expose().to_owned()),
         ];
+        let cloud = match production {
+            true => Some(Cloud::start(house.folder.path().into(), secrets.into_iter().collect()).await),
+            false => {
+                house.environment.extend(secrets);
+                None
+            }
+        };
+        house.environment.extend(cloud.iter().flat_map(Cloud::environment));
+        // Chosen last: a server that is away for a while keeps its port.
+        house.environment.push(("AUTOREPOST_LISTEN", format!("127.0.0.1:{}", free_port())));
         let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         house.tell(&["migrate"]).await;
         house.tell(&["connect", "tiktok", "--handle", HANDLE, "--jar", &file("tiktok-cookies.json")]).await;
@@ -87,7 +101,7 @@ impl Scene {
 
         let config = DatabaseConfig::new(postgres.url("postgres"));
         let database = Database::connect(&config).await.unwrap();
-        Self { house, postgres, database, _sandbox: sandbox, base, http: reqwest::Client::new() }
+        Self { house, postgres, cloud, database, _sandbox: sandbox, base, http: reqwest::Client::new() }
     }
 
     /// The posts that the sandbox begins with.

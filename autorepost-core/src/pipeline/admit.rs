@@ -75,7 +75,8 @@ impl Worker {
     }
 
     /// Gives a known post the reposts that it should have by now: those that it never had, and those that were skipped.
-    /// `false` when one was skipped just now: a list that shows what cannot be fetched is not asked for it all the time.
+    /// `false` when that cannot be told yet, or one was skipped just now: a list that shows what cannot be fetched is not asked
+    /// for it all the time.
     async fn catch_up(&self, job: &Job, post: &Post, decisions: Vec<Decision>, why: &str) -> Result<bool> {
         let mut decisions = decisions;
         decisions.retain(|decision| decision.skip.is_none());
@@ -95,6 +96,8 @@ impl Worker {
                     self.ports.reposts.add(&repost, &prep, &entry).await?;
                     self.ports.wake.wake();
                 }
+                // One that is being prepared may be about to end as private: the next look tells.
+                Some(repost) if post.found.is_hidden() && repost.state.needs_prep() => complete = false,
                 Some(repost) if !matches!(repost.state, RepostState::Skipped { .. }) => {}
                 Some(repost) if post.found.is_hidden() && self.now() < after(repost.updated_at, self.policy.hold) => {
                     complete = false;

@@ -286,9 +286,9 @@ fn folder() -> PathBuf {
 
 /// A program that `scripts/setup` installs.
 fn program(name: &str) -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin").join(name);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("target/venv/bin").join(name));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::iter::once(own).chain(std::env::split_paths(&path).map(|folder| folder.join(name)));
+    let mut places = own.chain(std::env::split_paths(&path).map(|folder| folder.join(name)));
     places.find(|place| place.is_file()).unwrap_or_else(|| panic!("these tests need {name}: run scripts/setup"))
 }
 
