@@ -1,5 +1,7 @@
 //! The machine's own clock, randomness and log.
 
+use std::sync::Arc;
+
 use autorepost_core::port::{Clock, Entropy, EventSink, Signal};
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -20,6 +22,15 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the system has randomness");
+    }
+}
+
+/// Hands every signal to each of several.
+pub struct Fan(pub Vec<Arc<dyn EventSink>>);
+
+impl EventSink for Fan {
+    fn emit(&self, signal: &Signal<'_>) {
+        self.0.iter().for_each(|sink| sink.emit(signal));
     }
 }
 

@@ -111,6 +111,7 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
         Command::Pause(options) => accounts::pause(&context, options).await,
         Command::Resume(options) => accounts::resume(&context, options).await,
         Command::Doctor => check::doctor(&context).await,
+        Command::Healthcheck => check::healthcheck(&context).await,
         Command::Settings => check::settings(&context),
         Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),
     }
@@ -126,6 +127,15 @@ fn environment() -> anyhow::Result<Vec<(String, String)>> {
         })
         .collect::<anyhow::Result<_>>()
         .context("the environment cannot be read")
+}
+
+/// The configuration of a service, which traces and reports what it does. What is wrong with it is told when the command
+/// runs.
+pub fn service(cli: &Cli) -> Option<Config> {
+    match cli.command {
+        Command::Run | Command::Api | Command::Worker => Config::load(cli.config.as_deref(), environment().ok()?).ok(),
+        _ => None,
+    }
 }
 
 /// How much is logged when nobody says otherwise.

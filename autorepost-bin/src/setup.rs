@@ -15,11 +15,13 @@ use autorepost_core::{
     connection::Connection,
     credential::Access,
     memory::{MemoryLimiter, MemoryScratch, MemoryWake},
-    port::{Authorizer, Clock, Destination, Entropy, EventSink, Ports, Source},
+    port::{Authorizer, Clock, ConnectionStore, Destination, Entropy, EventSink, Ports, Source},
     seal::{KeyRing, Secret},
 };
 use autorepost_database::{Database, DatabaseConfig};
-use autorepost_platforms::{Instagram, InstagramConfig, TikTok, TikTokConfig, X, XConfig, YouTube, YouTubeConfig};
+use autorepost_platforms::{
+    Instagram, InstagramConfig, Observer, TikTok, TikTokConfig, X, XConfig, YouTube, YouTubeConfig,
+};
 use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -130,6 +132,8 @@ pub struct Wiring {
     pub links: Option<MediaLinks>,
     /// How the platforms are reached.
     pub platforms: Platforms,
+    /// Who hears of every request to a platform.
+    pub observer: Option<Observer>,
 }
 
 impl Wiring {
@@ -139,25 +143,30 @@ impl Wiring {
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, media, keys, links, platforms } = self;
+        let Self { database, media, keys, links, platforms, observer } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let media = Arc::new(LocalMediaStore::open(&media, links)?);
         let mut destinations: BTreeMap<Platform, Arc<dyn Destination>> = BTreeMap::new();
         let mut authorizers: BTreeMap<Platform, Arc<dyn Authorizer>> = BTreeMap::new();
 
-        let tiktok = Arc::new(TikTok::new(platforms.tiktok, Arc::clone(&clock), Arc::clone(&entropy))?);
+        let observer = observer.unwrap_or_else(|| Arc::new(|_| {}));
+        let tiktok = TikTok::new(platforms.tiktok, Arc::clone(&clock), Arc::clone(&entropy))?;
+        let tiktok = Arc::new(tiktok.observed(Arc::clone(&observer)));
         authorizers.insert(Platform::TikTok, tiktok.clone());
-        let instagram = Arc::new(Instagram::new(platforms.instagram, Arc::clone(&clock))?);
+        let instagram = Instagram::new(platforms.instagram, Arc::clone(&clock))?;
+        let instagram = Arc::new(instagram.observed(Arc::clone(&observer)));
         destinations.insert(Platform::Instagram, instagram.clone());
         authorizers.insert(Platform::Instagram, instagram);
         if let Some(config) = platforms.youtube {
-            let youtube = Arc::new(YouTube::new(config, Arc::clone(&clock))?);
+            let youtube = YouTube::new(config, Arc::clone(&clock))?;
+            let youtube = Arc::new(youtube.observed(Arc::clone(&observer)));
             destinations.insert(Platform::YouTube, youtube.clone());
             authorizers.insert(Platform::YouTube, youtube);
         }
         if let Some(config) = platforms.x {
-            let x = Arc::new(X::new(config, Arc::clone(&clock), Arc::clone(&entropy))?);
+            let x = X::new(config, Arc::clone(&clock), Arc::clone(&entropy))?;
+            let x = Arc::new(x.observed(Arc::clone(&observer)));
             destinations.insert(Platform::X, x.clone());
             authorizers.insert(Platform::X, x);
         }
@@ -210,7 +219,7 @@ pub async fn database(config: &Config) -> anyhow::Result<Database> {
 /// each of them as broken.
 pub async fn installation(config: &Config, public_url: Option<&str>) -> anyhow::Result<Wiring> {
     let wiring = with_any_key(config, public_url).await?;
-    check_keys(&wiring.database, &wiring.keys).await?;
+    check_keys(wiring.database.connections().as_ref(), &wiring.keys).await?;
     Ok(wiring)
 }
 
@@ -228,11 +237,13 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
         keys: KeyRing::parse(key.expose())?,
         links: public_url.map(|base| MediaLinks::new(base, link_key(&key))),
         platforms: Platforms::configured(config),
+        observer: None,
     })
 }
 
-async fn check_keys(database: &Database, keys: &KeyRing) -> autorepost_core::Result<()> {
-    let connections = database.connections().list(None).await?;
+/// Refuses keys that open none of the accounts.
+pub(crate) async fn check_keys(store: &dyn ConnectionStore, keys: &KeyRing) -> autorepost_core::Result<()> {
+    let connections = store.list(None).await?;
     let opens = |one: &Connection| match Access::open(one, keys) {
         Err(error) => error.kind() != ErrorKind::Unsealable,
         Ok(_) => true,

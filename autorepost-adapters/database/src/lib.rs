@@ -19,6 +19,7 @@ use autorepost_core::{
     Error, ErrorKind, Result,
     port::{BrakeStore, ConnectionStore, JobQueue, PostStore, RepostStore, RuleStore},
 };
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectOptions, DatabaseConnection, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
@@ -157,6 +158,19 @@ impl Database {
         }
         let pending = known.into_iter().filter(|version| !applied.contains(version)).collect();
         Ok(SchemaStatus { applied, pending })
+    }
+
+    /// The time by the database's own clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) when it does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>> {
+        let op = "read clock";
+        let query = format!("SELECT {} AS now", sql::now(&self.db));
+        let row = sql::one(&self.db, op, query, []).await?;
+        let now = row.map_or(Ok(None), |row| sql::at(&row, op, "now"))?;
+        now.ok_or_else(|| Error::malformed(op, "the database tells no time"))
     }
 
     /// The connection store.

@@ -1,4 +1,4 @@
-//! `migrate`, `doctor`, `settings`.
+//! `migrate`, `doctor`, `healthcheck`, `settings`.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -15,7 +15,10 @@ use futures_util::stream;
 use serde_json::json;
 
 use super::{Context, operator, table};
-use crate::config::{Config, Origin, file_key};
+use crate::{
+    config::{Config, Origin, file_key},
+    health,
+};
 
 /// How long a platform may take to answer the doctor.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -33,6 +36,11 @@ pub async fn migrate(context: &Context, check: bool) -> anyhow::Result<ExitCode>
         (_, false) => format!("applied: {}\n", before.pending.join(", ")),
     })?;
     Ok(if after.pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub async fn healthcheck(context: &Context) -> anyhow::Result<ExitCode> {
+    health::ask(context.config.listen).await?;
+    context.show(&json!({ "status": "ok" }), || "alive\n".into())
 }
 
 /// One thing that was looked at.
