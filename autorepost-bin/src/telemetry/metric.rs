@@ -72,7 +72,7 @@ metrics! {
     REQUEST_DURATION = "autorepost_platform_request_seconds", REQUEST_SECONDS, ["platform"],
         "How long the head of a platform's answer took; an upload counts with its bytes.";
     TRANSFER = "autorepost_transfer_bytes_total", Counter, ["platform"],
-        "Bytes of videos that moved: from the source, or to a destination. A resumed upload counts from its beginning.";
+        "Bytes of videos that moved: from the source, or to a destination, but the last chunk of YouTube, which publishes. A resumed upload counts from its beginning.";
     TOKEN_EXPIRY = "autorepost_token_expiry_seconds", Gauge, ["platform", "connection"],
         "Time until the account must be connected again; 0 when it must now. Nothing for credentials without a known end.";
     CONNECTIONS = "autorepost_connections", Gauge, ["platform", "status"],
