@@ -52,7 +52,10 @@ pub fn folder(path: PathBuf) -> Check {
     Check::new("media", 10 * SECOND, move || {
         let path = path.clone();
         async move {
-            let name = path.join(format!(".probe-{}", std::process::id()));
+            // Several processes may probe one folder: in containers their ids are the same.
+            let mut random = [0; 8];
+            getrandom::fill(&mut random).map_err(|_| "the system has no randomness".to_owned())?;
+            let name = path.join(format!(".probe-{:016x}", u64::from_le_bytes(random)));
             let written = async {
                 tokio::fs::write(&name, b"probe").await?;
                 tokio::fs::remove_file(&name).await
