@@ -65,8 +65,10 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let socket = listener::bind(config.listen).await?;
     let address = socket.local_addr()?;
-    // A sandbox is on this machine, and so reaches the listener as it is.
-    let local = config.sandbox.as_ref().map(|_| format!("http://{address}"));
+    // A sandbox is on this machine, and so reaches the listener as it is. A worker's serves no media: whose does, is to be
+    // configured.
+    let serves = config.sandbox.is_some() && parts != Parts::Worker;
+    let local = serves.then(|| format!("http://{address}"));
     let public_url = config.public_url.clone().or(local);
     let mut wiring = setup::installation(config, public_url.as_deref()).await?;
     let links = wiring.links.clone();

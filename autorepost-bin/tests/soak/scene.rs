@@ -65,9 +65,11 @@ impl Scene {
         let arguments = ["sandbox", "--port", "0", "--seed", &seed.to_string(), "--folder", folder.to_str().unwrap()];
         let sandbox = house.start(&house.program, "sandbox", &arguments, &[]);
         let base = said(&house.log("sandbox"), "AUTOREPOST_SANDBOX=").await;
+        let listen = format!("127.0.0.1:{}", free_port());
         house.environment = vec![
+            ("AUTOREPOST_PUBLIC_URL", format!("http://{listen}")),
             ("AUTOREPOST_FOLDER", house.folder.path().join("data").to_str().unwrap().to_owned()),
-            ("AUTOREPOST_LISTEN", format!("127.0.0.1:{}", free_port())),
+            ("AUTOREPOST_LISTEN", listen),
             ("AUTOREPOST_SANDBOX", base.clone()),
             ("DATABASE_URL", postgres.url("postgres")),
             ("TOKEN_ENCRYPTION_KEY", autorepost_core::seal::generate([7; 32]).expose().to_owned()),
