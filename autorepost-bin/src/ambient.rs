@@ -1,7 +1,7 @@
 //! The machine's own clock, randomness and log.
 
 use std::{
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,15 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the system has randomness");
+    }
+}
+
+/// Hands every signal to each of several.
+pub struct Fan(pub Vec<Arc<dyn EventSink>>);
+
+impl EventSink for Fan {
+    fn emit(&self, signal: &Signal<'_>) {
+        self.0.iter().for_each(|sink| sink.emit(signal));
     }
 }
 

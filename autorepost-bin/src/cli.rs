@@ -39,10 +39,11 @@ pub enum Command {
     Demo(Demo),
     /// Works until it is stopped: looks at the sources, and publishes what is new. This is "api" and "worker" in one.
     Run,
-    /// Serves the HTTP interface, media links and a sign of life on AUTOREPOST_LISTEN until it is stopped. The page /docs shows
+    /// Serves the HTTP interface, media links and probes on AUTOREPOST_LISTEN until it is stopped. The page /docs shows
     /// the interface; "autorepost api-keys add" makes the first key to it.
     Api,
-    /// Claims jobs and runs them until it is stopped. Any number of workers may share a database.
+    /// Claims jobs and runs them until it is stopped, and serves probes on AUTOREPOST_LISTEN. Any number of workers may
+    /// share a database.
     Worker,
     /// Serves stand-ins of the four platforms on loopback, to try everything with.
     Sandbox(Sandbox),
@@ -82,6 +83,8 @@ pub enum Command {
     Resume(Resume),
     /// Checks everything that must be right: configuration, database, folder, keys, each account.
     Doctor,
+    /// Asks the program that listens on AUTOREPOST_LISTEN whether it is alive: for containers.
+    Healthcheck,
     /// Lists everything that can be set, and where each value comes from.
     Settings,
 }

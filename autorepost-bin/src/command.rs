@@ -85,7 +85,7 @@ impl Context {
 /// # Errors
 ///
 /// What went wrong, for people.
-pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
+pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>>) -> anyhow::Result<ExitCode> {
     // These need no installation.
     match cli.command {
         Command::Demo(options) => return demo::command(options, screen, cli.json).await,
@@ -93,7 +93,7 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
         Command::Keys(Keys::Generate) => return generate_key(cli.json),
         _ => {}
     }
-    let config = Config::load(cli.config.as_deref(), environment()?).await?;
+    let config = config.context("a command needs a configuration")??;
     let context = Context { config, screen, json: cli.json };
     match cli.command {
         Command::Run => run::run(&context, Parts::All).await,
@@ -112,6 +112,7 @@ pub async fn run(cli: Cli, screen: Screen) -> anyhow::Result<ExitCode> {
         Command::Pause(options) => accounts::pause(&context, options).await,
         Command::Resume(options) => accounts::resume(&context, options).await,
         Command::Doctor => check::doctor(&context).await,
+        Command::Healthcheck => check::healthcheck(&context).await,
         Command::Settings => check::settings(&context),
         Command::Tenants(command) => access::tenants(&context, command).await,
         Command::ApiKeys(command) => access::api_keys(&context, command).await,
@@ -131,12 +132,22 @@ fn environment() -> anyhow::Result<Vec<(String, String)>> {
         .context("the environment cannot be read")
 }
 
+/// The configuration, or what is wrong with it; nothing for a command that needs none.
+pub async fn configuration(cli: &Cli) -> Option<anyhow::Result<Config>> {
+    match cli.command {
+        Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => None,
+        _ => Some(async { Ok(Config::load(cli.config.as_deref(), environment()?).await?) }.await),
+    }
+}
+
+/// Whether a command is a service, which traces and reports what it does.
+pub const fn is_service(command: &Command) -> bool {
+    matches!(command, Command::Run | Command::Api | Command::Worker)
+}
+
 /// How much is logged when nobody says otherwise.
 pub fn log_level(command: &Command) -> &'static str {
-    match command {
-        Command::Run | Command::Api | Command::Worker => "info",
-        _ => "warn",
-    }
+    if is_service(command) { "info" } else { "warn" }
 }
 
 /// Whether what went wrong is the configuration.

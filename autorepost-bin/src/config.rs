@@ -66,6 +66,14 @@ pub const SETTINGS: &[Setting] = &[
     secret("YOUTUBE_CLIENT_SECRET", "its secret"),
     secret("TWITTER_CONSUMER_KEY", "OAuth 1.0a consumer key of X"),
     secret("TWITTER_CONSUMER_SECRET", "its secret"),
+    secret(
+        "PROMETHEUS_PUSH_URL",
+        "Pushgateway that is given the metrics, for networks where nobody can fetch /metrics",
+    ),
+    secret("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP collector that is given traces, by HTTP with protobuf"),
+    secret("OTEL_EXPORTER_OTLP_HEADERS", "headers for it, as NAME=VALUE,NAME=VALUE"),
+    secret("SENTRY_DSN", "Sentry project that is told of errors"),
+    secret("AUTOREPOST_HEARTBEAT_URL", "address that is fetched after each minute in which the worker could work"),
     setting("AUTOREPOST_SANDBOX", "address of an \"autorepost sandbox\" that stands in for all platforms"),
     setting("AUTOREPOST_TIKTOK_URL", "base address of TikTok's site"),
     setting("AUTOREPOST_INSTAGRAM_URL", "base address of Instagram's API with Instagram Login"),
@@ -118,6 +126,18 @@ pub struct Config {
     pub youtube: Option<(Secret, Secret)>,
     /// OAuth 1.0a consumer of X.
     pub x: Option<(Secret, Secret)>,
+    /// Who is given the metrics.
+    pub push_url: Option<Secret>,
+    /// Who is given traces.
+    pub otlp_endpoint: Option<Secret>,
+    /// Headers for that.
+    pub otlp_headers: Option<Secret>,
+    /// Who is told of errors.
+    pub sentry_dsn: Option<Secret>,
+    /// What is fetched while the worker works.
+    pub heartbeat_url: Option<Secret>,
+    /// Every value that must not be shown.
+    hidden: Vec<Secret>,
     /// A sandbox that stands in for all platforms.
     pub sandbox: Option<String>,
     /// Base addresses that differ from the platforms' own, by setting.
@@ -198,6 +218,11 @@ impl Config {
     /// What the HTTP interface takes on.
     pub fn limits(&self) -> Limits {
         Limits { requests_per_minute_max: self.requests_per_minute_max, ..Limits::default() }
+    }
+
+    /// Every value that must not be shown.
+    pub fn hidden(&self) -> &[Secret] {
+        &self.hidden
     }
 
     /// The numbers to work by: short waits for the sandbox, where every answer is quick.
@@ -422,11 +447,20 @@ impl Values {
         let bucket = self.bucket();
         let youtube = self.pair("YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET");
         let x = self.pair("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET");
+        let push_url = self.address("PROMETHEUS_PUSH_URL").map(Secret::new);
+        let otlp_endpoint = self.address("OTEL_EXPORTER_OTLP_ENDPOINT").map(Secret::new);
+        let otlp_headers = self.get("OTEL_EXPORTER_OTLP_HEADERS").map(Secret::new);
+        let heartbeat_url = self.address("AUTOREPOST_HEARTBEAT_URL").map(Secret::new);
+        let sentry_dsn = self.get("SENTRY_DSN").map(Secret::new);
+        if sentry_dsn.as_ref().is_some_and(|dsn| dsn.expose().parse::<sentry::types::Dsn>().is_err()) {
+            self.problems.push("SENTRY_DSN is not the address of a Sentry project, as its settings show it".into());
+        }
         let sandbox = self.address("AUTOREPOST_SANDBOX");
         let names = SETTINGS.iter().map(|setting| setting.name);
         let urls = names
             .filter(|name| {
-                name.ends_with("_URL") && name.starts_with("AUTOREPOST_") && *name != "AUTOREPOST_PUBLIC_URL"
+                let own = ["AUTOREPOST_PUBLIC_URL", "AUTOREPOST_HEARTBEAT_URL"];
+                name.ends_with("_URL") && name.starts_with("AUTOREPOST_") && !own.contains(name)
             })
             .filter_map(|name| Some((name, self.address(name)?)))
             .collect();
@@ -438,6 +472,8 @@ impl Values {
             found.map_or(Origin::Default, |(.., origin)| *origin)
         };
         let origins = SETTINGS.iter().map(|setting| (setting, origin(setting))).collect();
+        let hidden = self.found.iter().filter(|(setting, ..)| setting.secret);
+        let hidden = hidden.map(|(_, value, _)| Secret::new(value.trim())).collect();
         Ok(Config {
             folder,
             database_url,
@@ -454,6 +490,12 @@ impl Values {
             public_url,
             youtube,
             x,
+            push_url,
+            otlp_endpoint,
+            otlp_headers,
+            sentry_dsn,
+            heartbeat_url,
+            hidden,
             sandbox,
             urls,
             origins,

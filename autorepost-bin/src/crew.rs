@@ -27,6 +27,12 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
+use tracing::{
+    Instrument as _, Span, error_span,
+    field::{Empty, display},
+};
+
+use crate::telemetry::heartbeat::Pulse;
 
 /// Jobs that run at once at most.
 pub const JOBS_MAX: usize = 16;
@@ -51,12 +57,13 @@ const PUT_BACK_MAX: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// When the queue cannot take the upkeep job at the start. Later trouble with the database is logged and waited out.
-pub async fn work(worker: Arc<Worker>, stop: watch::Receiver<bool>) -> autorepost_core::Result<()> {
-    work_within(worker, stop, GRACE).await
+pub async fn work(worker: Arc<Worker>, pulse: Arc<Pulse>, stop: watch::Receiver<bool>) -> autorepost_core::Result<()> {
+    work_within(worker, pulse, stop, GRACE).await
 }
 
 async fn work_within(
     worker: Arc<Worker>,
+    pulse: Arc<Pulse>,
     mut stop: watch::Receiver<bool>,
     grace: Duration,
 ) -> autorepost_core::Result<()> {
@@ -66,7 +73,7 @@ async fn work_within(
 
     let held = Arc::new(Held::default());
     let mut keeper = JoinSet::new();
-    keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&held)));
+    keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&pulse), Arc::clone(&held)));
     let mut jobs = JoinSet::new();
     let mut seen = 0;
     while !*stop.borrow() {
@@ -79,9 +86,11 @@ async fn work_within(
             };
             match claimed {
                 Ok(claimed) => {
+                    pulse.reached();
                     for job in claimed {
                         let holding = held.add(&job, until);
-                        jobs.spawn(run(Arc::clone(&worker), job, holding));
+                        let span = span(&job);
+                        jobs.spawn(run(Arc::clone(&worker), job, holding).instrument(span));
                     }
                 }
                 Err(error) => tracing::error!("{error}"),
@@ -144,6 +153,33 @@ fn tell(ended: Result<(), JoinError>) {
     }
 }
 
+/// What every line of a job carries. At the level of errors, so that it is there however little is logged.
+fn span(job: &Job) -> Span {
+    let new = &job.new;
+    let span = error_span!(
+        "job",
+        tenant = %new.tenant,
+        job = new.key,
+        job_id = %new.id,
+        kind = new.kind.as_str(),
+        subject = %new.subject,
+        repost = Empty,
+        connection = Empty,
+        attempt = job.attempts.saturating_add(1),
+        epoch = job.epoch,
+    );
+    match new.kind {
+        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate => {
+            span.record("repost", display(new.subject));
+        }
+        JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {
+            span.record("connection", display(new.subject));
+        }
+        JobKind::Upkeep => {}
+    }
+    span
+}
+
 /// Runs a job for as long as its lease certainly holds.
 async fn run(worker: Arc<Worker>, job: Job, holding: Holding) {
     let key = job.new.key.clone();
@@ -178,7 +214,7 @@ async fn over(mut until: watch::Receiver<Instant>) {
 }
 
 /// Extends the leases of what runs; a job whose lease is lost is over at once.
-async fn keep(worker: Arc<Worker>, held: Arc<Held>) {
+async fn keep(worker: Arc<Worker>, pulse: Arc<Pulse>, held: Arc<Held>) {
     let beat = worker.policy().lease / BEATS;
     let mut beats = interval(beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -190,7 +226,10 @@ async fn keep(worker: Arc<Worker>, held: Arc<Held>) {
         }
         let until = Instant::now() + certain(&worker);
         match timeout(beat, worker.heartbeat(&leases)).await {
-            Ok(Ok(lost)) => held.extend(&leases, &lost, until),
+            Ok(Ok(lost)) => {
+                pulse.reached();
+                held.extend(&leases, &lost, until);
+            }
             Ok(Err(error)) => tracing::error!("{error}"),
             Err(_) => tracing::error!("the database did not answer a heartbeat within {} ms", beat.as_millis()),
         }

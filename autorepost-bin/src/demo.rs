@@ -93,9 +93,16 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     let database = Database::connect(&DatabaseConfig::new(url)).await?;
     database.migrate().await?;
     let platforms = Platforms::sandbox(sandbox.base_url());
-    let ports =
-        Wiring { database, redis: None, media: Media::Folder(folder.join("media")), keys, links: None, platforms }
-            .ports(events)?;
+    let ports = Wiring {
+        database,
+        redis: None,
+        media: Media::Folder(folder.join("media")),
+        keys,
+        links: None,
+        platforms,
+        observer: None,
+    }
+    .ports(events)?;
     stage::accounts_and_rules(&ports).await?;
     if options.chaos {
         sandbox.world().set_faults(stage::chaos());
@@ -104,7 +111,7 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     let began = Instant::now();
     let worker = Arc::new(Worker::new(ports.clone(), Policy::brisk(), "demo"));
     let (stop, stopped) = watch::channel(false);
-    let crew = tokio::spawn(crew::work(worker, stopped));
+    let crew = tokio::spawn(crew::work(worker, Arc::default(), stopped));
     let posts = sandbox.world().posts().len();
     let reposts = match tokio::time::timeout(TIME_MAX, settled(&ports, posts)).await {
         Ok(reposts) => reposts?,

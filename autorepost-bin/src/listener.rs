@@ -1,5 +1,5 @@
-//! The program's own HTTP listener: the interface below `/v1`, media for platforms that fetch by themselves, and a sign of
-//! life.
+//! The program's own HTTP listener: the interface below `/v1`, media for platforms that fetch by themselves, and
+//! probes.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -7,7 +7,7 @@ use anyhow::Context;
 use autorepost_core::{ErrorKind, port::Ports};
 use autorepost_storage::MediaLinks;
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
@@ -15,7 +15,6 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore, sync::watch};
 
 use crate::api::{Api, Limits};
@@ -32,6 +31,8 @@ pub struct Served {
     pub links: Option<MediaLinks>,
     /// What the interface takes on.
     pub limits: Limits,
+    /// The addresses of probes.
+    pub probes: Router,
 }
 
 #[derive(Clone)]
@@ -56,18 +57,25 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// # Errors
 ///
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, served: Served, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, served: Served, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let api = Api::new(served.ports.clone(), served.limits.clone());
+    let probes = served.probes.clone();
     let shared = Shared { served, readers: Arc::new(Semaphore::new(READERS_MAX)) };
-    let others = Router::new()
-        .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
-        .route("/media/{key}", get(media))
-        .with_state(shared);
-    let app = api.router(others);
+    let others = Router::new().route("/media/{key}", get(media)).with_state(shared);
+    serve_routes(listener, api.router(others.merge(probes)), stop).await
+}
+
+/// Serves these routes alone until `stop` says so.
+///
+/// # Errors
+///
+/// When the listener fails.
+pub async fn serve_routes(listener: TcpListener, app: Router, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let stopped = async move {
         // The sender is gone only when the program ends.
         let _ = stop.wait_for(|stop| *stop).await;
     };
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).with_graceful_shutdown(stopped).await?;
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! The `autorepost` command.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::process::ExitCode;
 
-use autorepost::{cli::Cli, command, config::Problems, screen::Screen};
+use autorepost::{cli::Cli, command, config::Problems, screen::Screen, telemetry::Sinks};
 use clap::{Parser, error::ErrorKind};
-use tracing_subscriber::EnvFilter;
 
 /// A wrong command line (sysexits.h: EX_USAGE).
 const USAGE: u8 = 64;
@@ -23,8 +22,12 @@ async fn main() -> ExitCode {
         }
     };
     let screen = Screen::default();
-    log(screen.clone(), command::log_level(&cli.command));
-    match command::run(cli, screen).await {
+    let config = command::configuration(&cli).await;
+    let service = config.as_ref().and_then(|config| config.as_ref().ok()).filter(|_| command::is_service(&cli.command));
+    let sinks = Sinks::begin(screen.clone(), command::log_level(&cli.command), service);
+    let ended = command::run(cli, screen, config).await;
+    sinks.flush().await;
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("autorepost: {error:#}");
@@ -33,17 +36,5 @@ async fn main() -> ExitCode {
             }
             if error.is::<command::Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
-    }
-}
-
-fn log(screen: Screen, level: &str) {
-    // The migration crate tells at each start that there is nothing to do, and the driver of Redis what we tell ourselves.
-    let level = format!("{level},sea_orm_migration=warn,fred=error");
-    let filter = EnvFilter::try_from_env("AUTOREPOST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let ansi = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen).with_target(false).with_ansi(ansi);
-    match std::env::var("AUTOREPOST_LOG_FORMAT").as_deref() {
-        Ok("json") => log.json().init(),
-        _ => log.init(),
     }
 }

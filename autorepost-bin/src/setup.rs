@@ -11,11 +11,14 @@ use autorepost_core::{
     connection::Connection,
     credential::Access,
     memory::{MemoryLimiter, MemoryScratch, MemoryWake},
-    port::{Authorizer, Clock, Destination, Entropy, EventSink, MediaStore, Ports, RateLimiter, Scratch, Source, Wake},
+    port::{
+        Authorizer, Clock, ConnectionStore, Destination, Entropy, EventSink, MediaStore, Ports, RateLimiter, Scratch,
+        Source, Wake,
+    },
     seal::KeyRing,
 };
 use autorepost_database::Database;
-use autorepost_platforms::{Instagram, TikTok, X, YouTube};
+use autorepost_platforms::{Instagram, Observer, TikTok, X, YouTube};
 use autorepost_redis::Redis;
 use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe, S3MediaStore};
 use tokio::time::timeout;
@@ -31,11 +34,12 @@ pub use platforms::{Platforms, SandboxApps};
 const CHECK_MAX: Duration = Duration::from_secs(5);
 
 /// Where the media are.
+#[derive(Clone)]
 pub enum Media {
     /// In a folder of this machine.
     Folder(PathBuf),
     /// In a bucket.
-    Bucket(Box<S3MediaStore>),
+    Bucket(Arc<S3MediaStore>),
 }
 
 /// What an installation is wired from.
@@ -52,6 +56,8 @@ pub struct Wiring {
     pub links: Option<MediaLinks>,
     /// How the platforms are reached.
     pub platforms: Platforms,
+    /// Who hears of every request to a platform.
+    pub observer: Option<Observer>,
 }
 
 impl Wiring {
@@ -76,28 +82,33 @@ impl Wiring {
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, redis, media, keys, links, platforms } = self;
+        let Self { database, redis, media, keys, links, platforms, observer } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let media: Arc<dyn MediaStore> = match media {
             Media::Folder(path) => Arc::new(LocalMediaStore::open(&path, links)?),
-            Media::Bucket(store) => Arc::new(*store),
+            Media::Bucket(store) => store,
         };
         let mut destinations: BTreeMap<Platform, Arc<dyn Destination>> = BTreeMap::new();
         let mut authorizers: BTreeMap<Platform, Arc<dyn Authorizer>> = BTreeMap::new();
 
-        let tiktok = Arc::new(TikTok::new(platforms.tiktok, Arc::clone(&clock), Arc::clone(&entropy))?);
+        let observer = observer.unwrap_or_else(|| Arc::new(|_| {}));
+        let tiktok = TikTok::new(platforms.tiktok, Arc::clone(&clock), Arc::clone(&entropy))?;
+        let tiktok = Arc::new(tiktok.observed(Arc::clone(&observer)));
         authorizers.insert(Platform::TikTok, tiktok.clone());
-        let instagram = Arc::new(Instagram::new(platforms.instagram, Arc::clone(&clock))?);
+        let instagram = Instagram::new(platforms.instagram, Arc::clone(&clock))?;
+        let instagram = Arc::new(instagram.observed(Arc::clone(&observer)));
         destinations.insert(Platform::Instagram, instagram.clone());
         authorizers.insert(Platform::Instagram, instagram);
         if let Some(config) = platforms.youtube {
-            let youtube = Arc::new(YouTube::new(config, Arc::clone(&clock))?);
+            let youtube = YouTube::new(config, Arc::clone(&clock))?;
+            let youtube = Arc::new(youtube.observed(Arc::clone(&observer)));
             destinations.insert(Platform::YouTube, youtube.clone());
             authorizers.insert(Platform::YouTube, youtube);
         }
         if let Some(config) = platforms.x {
-            let x = Arc::new(X::new(config, Arc::clone(&clock), Arc::clone(&entropy))?);
+            let x = X::new(config, Arc::clone(&clock), Arc::clone(&entropy))?;
+            let x = Arc::new(x.observed(Arc::clone(&observer)));
             destinations.insert(Platform::X, x.clone());
             authorizers.insert(Platform::X, x);
         }
@@ -144,7 +155,7 @@ impl Wiring {
 /// each of them as broken.
 pub async fn installation(config: &Config, public_url: Option<&str>) -> anyhow::Result<Wiring> {
     let wiring = with_any_key(config, public_url).await?;
-    check_keys(&wiring.database, &wiring.keys).await?;
+    check_keys(wiring.database.connections().as_ref(), &wiring.keys).await?;
     Ok(wiring)
 }
 
@@ -157,7 +168,7 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
     let key = keys::key(config)?;
     let database = services::database(config).await?;
     let media = match &config.bucket {
-        Some(bucket) => Media::Bucket(Box::new(services::bucket(config, bucket)?)),
+        Some(bucket) => Media::Bucket(Arc::new(services::bucket(config, bucket)?)),
         None => Media::Folder(config.folder.join("media")),
     };
     Ok(Wiring {
@@ -167,11 +178,13 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
         keys: KeyRing::parse(key.expose())?,
         links: public_url.map(|base| MediaLinks::new(base, keys::link_key(&key))),
         platforms: Platforms::configured(config),
+        observer: None,
     })
 }
 
-async fn check_keys(database: &Database, keys: &KeyRing) -> autorepost_core::Result<()> {
-    let connections = database.connections().list(None).await?;
+/// Refuses keys that open none of the accounts.
+pub(crate) async fn check_keys(store: &dyn ConnectionStore, keys: &KeyRing) -> autorepost_core::Result<()> {
+    let connections = store.list(None).await?;
     let opens = |one: &Connection| match Access::open(one, keys) {
         Err(error) => error.kind() != ErrorKind::Unsealable,
         Ok(_) => true,

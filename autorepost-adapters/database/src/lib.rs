@@ -29,6 +29,7 @@ use autorepost_core::{
         RuleStore,
     },
 };
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
@@ -132,6 +133,19 @@ impl Database {
         }
         let pending = known.into_iter().filter(|version| !applied.contains(version)).collect();
         Ok(SchemaStatus { applied, pending })
+    }
+
+    /// The time by the database's own clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) when it does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>> {
+        let op = "read clock";
+        let query = format!("SELECT {} AS now", sql::now(&self.db));
+        let row = sql::one(&self.db, op, query, []).await?;
+        let now = row.map_or(Ok(None), |row| sql::at(&row, op, "now"))?;
+        now.ok_or_else(|| Error::malformed(op, "the database tells no time"))
     }
 
     /// The connection store.

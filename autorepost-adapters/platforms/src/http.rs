@@ -1,8 +1,11 @@
 //! HTTP as every client here uses it: no redirects, no retries, limits on everything.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use autorepost_core::{Error, ErrorKind, Result, Retry, port::ByteStream};
+use autorepost_core::{Error, ErrorKind, Platform, Result, Retry, port::ByteStream};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::{Body, Client, ClientBuilder, RequestBuilder, Response, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
@@ -13,10 +16,28 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A request that was sent, as its observer is told of it. It holds nothing of the address, the headers or the bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Whom it was sent to.
+    pub platform: Platform,
+    /// What it was for: one of a fixed set of names.
+    pub op: &'static str,
+    /// The status of the answer; nothing when there was none.
+    pub status: Option<u16>,
+    /// How long the head of the answer took.
+    pub took: Duration,
+}
+
+/// Hears of every request that was sent. It must be quick.
+pub type Observer = Arc<dyn Fn(&Sent) + Send + Sync>;
+
 /// An HTTP client.
 #[derive(Clone)]
 pub(crate) struct Http {
+    platform: Platform,
     client: Client,
+    observer: Option<Observer>,
 }
 
 /// An answer, read.
@@ -27,8 +48,12 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    pub fn new() -> Result<Self> {
-        Ok(Self { client: build(Client::builder().read_timeout(READ_TIMEOUT))? })
+    pub fn new(platform: Platform) -> Result<Self> {
+        Ok(Self { platform, client: build(Client::builder().read_timeout(READ_TIMEOUT))?, observer: None })
+    }
+
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
     }
 
     pub fn client(&self) -> &Client {
@@ -38,6 +63,32 @@ impl Http {
     /// A client for one commit: a connection of its own, and a deadline for the whole of it.
     pub fn once(deadline: Duration) -> Result<Client> {
         build(Client::builder().timeout(deadline).pool_max_idle_per_host(0))
+    }
+
+    /// Sends a request and reads the head of its answer.
+    pub async fn begin(&self, op: &'static str, request: RequestBuilder) -> Result<Response> {
+        let began = Instant::now();
+        let response = request.send().await;
+        if let Some(observer) = &self.observer {
+            let status = response.as_ref().ok().map(|response| response.status().as_u16());
+            observer(&Sent { platform: self.platform, op, status, took: began.elapsed() });
+        }
+        response.map_err(|cause| failed(op, cause))
+    }
+
+    /// Sends a request and reads its answer.
+    pub async fn send(&self, op: &'static str, request: RequestBuilder) -> Result<Answer> {
+        let response = self.begin(op, request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut bytes = Vec::new();
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|cause| failed(op, cause))?);
+            if bytes.len() > ANSWER_BYTES_MAX {
+                return Err(Error::malformed(op, "the answer is larger than 8 MiB"));
+            }
+        }
+        Ok(Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
     }
 }
 
@@ -49,21 +100,6 @@ fn build(builder: ClientBuilder) -> Result<Client> {
         .user_agent(concat!("autorepost/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|cause| Error::internal("build HTTP client", "the TLS set-up failed").source(cause))
-}
-
-/// Sends a request and reads its answer.
-pub(crate) async fn send(op: &'static str, request: RequestBuilder) -> Result<Answer> {
-    let response = request.send().await.map_err(|cause| failed(op, cause))?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut bytes = Vec::new();
-    let mut stream = response.bytes_stream();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|cause| failed(op, cause))?);
-        if bytes.len() > ANSWER_BYTES_MAX {
-            return Err(Error::malformed(op, "the answer is larger than 8 MiB"));
-        }
-    }
-    Ok(Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 impl Answer {

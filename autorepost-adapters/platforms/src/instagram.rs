@@ -21,7 +21,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
-use crate::http::{Http, body, send, string};
+use crate::http::{Http, Observer, body, string};
 
 /// How long a container lives (Instagram content publishing).
 const CONTAINER_LIFE: TimeDelta = TimeDelta::hours(24);
@@ -71,7 +71,14 @@ pub struct Instagram {
 impl Instagram {
     /// A client with this configuration.
     pub fn new(config: InstagramConfig, clock: Arc<dyn Clock>) -> Result<Self> {
-        Ok(Self { config, http: Http::new()?, clock })
+        Ok(Self { config, http: Http::new(Platform::Instagram)?, clock })
+    }
+
+    /// Lets an observer hear of every request.
+    #[must_use]
+    pub fn observed(mut self, observer: Observer) -> Self {
+        self.http.observe(observer);
+        self
     }
 
     fn url(&self, access: &Access, path: &str) -> String {
@@ -83,7 +90,7 @@ impl Instagram {
     }
 
     async fn call(&self, op: &'static str, request: RequestBuilder) -> Result<Value> {
-        let answer = send(op, request).await?;
+        let answer = self.http.send(op, request).await?;
         match answer.is_success() {
             true => answer.json(op),
             false => Err(errors::refusal(op, &answer)),
@@ -214,7 +221,7 @@ impl Destination for Instagram {
             .header("content-length", size - has)
             .header("content-type", "application/octet-stream")
             .body(body(stream));
-        let answer = send(op, request).await?;
+        let answer = self.http.send(op, request).await?;
         if !answer.is_success() {
             return Err(errors::upload_refusal(op, &answer));
         }
@@ -255,7 +262,7 @@ impl Destination for Instagram {
             // Nothing was sent.
             Err(error) => return Commit::Refused(error),
         };
-        let answer = match send(op, request).await {
+        let answer = match self.http.send(op, request).await {
             Ok(answer) => answer,
             Err(error) => return Commit::Doubt(error),
         };

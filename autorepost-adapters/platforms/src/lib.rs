@@ -9,6 +9,7 @@ pub mod tiktok;
 pub mod x;
 pub mod youtube;
 
+pub use http::{Observer, Sent};
 pub use instagram::{Instagram, InstagramConfig};
 pub use tiktok::{CookieJar, TikTok, TikTokConfig};
 pub use x::{X, XConfig};

@@ -22,7 +22,7 @@ use url::Url;
 
 pub use cookies::CookieJar;
 
-use crate::http::{Answer, Http, failed, send, stream};
+use crate::http::{Answer, Http, Observer, stream};
 use items::{created_at, found, next_cursor, rendition, text};
 
 /// The host as which TikTok's cookies know its site, whatever the base address is.
@@ -79,7 +79,14 @@ impl TikTok {
         let base = Url::parse(&config.web_url).map_err(|cause| {
             Error::new(ErrorKind::Configuration, "set up TikTok", "TikTok's base address is not a URL").source(cause)
         })?;
-        Ok(Self { config, base, http: Http::new()?, clock, entropy })
+        Ok(Self { config, base, http: Http::new(Platform::TikTok)?, clock, entropy })
+    }
+
+    /// Lets an observer hear of every request.
+    #[must_use]
+    pub fn observed(mut self, observer: Observer) -> Self {
+        self.http.observe(observer);
+        self
     }
 
     fn jar(&self, access: &Access) -> Result<CookieJar> {
@@ -100,7 +107,7 @@ impl TikTok {
             .get(format!("{}{path}", self.config.web_url))
             .header("user-agent", USER_AGENT)
             .header("cookie", cookies);
-        let answer = send(op, request).await?;
+        let answer = self.http.send(op, request).await?;
         for set in answer.headers.get_all("set-cookie") {
             if let Ok(set) = set.to_str() {
                 jar.absorb(set, SITE_HOST);
@@ -342,7 +349,7 @@ impl Source for TikTok {
         if let Some(cookies) = page.jar.header(&host, url.path(), self.clock.now()) {
             request = request.header("cookie", cookies);
         }
-        let response = request.send().await.map_err(|cause| failed(op, cause))?;
+        let response = self.http.begin(op, request).await?;
         let bytes = video_length(op, &response, size)?;
         Ok(Fetched::Video { bytes, body: stream(op, response) })
     }

@@ -30,7 +30,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::http::{Answer, Http, send, string};
+use crate::http::{Answer, Http, Observer, string};
 use oauth1::Keys;
 
 /// Segments of one upload at most (X media upload, append).
@@ -83,7 +83,14 @@ pub struct X {
 impl X {
     /// A client with this configuration.
     pub fn new(config: XConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self> {
-        Ok(Self { config, http: Http::new()?, clock, entropy })
+        Ok(Self { config, http: Http::new(Platform::X)?, clock, entropy })
+    }
+
+    /// Lets an observer hear of every request.
+    #[must_use]
+    pub fn observed(mut self, observer: Observer) -> Self {
+        self.http.observe(observer);
+        self
     }
 
     fn url(&self, op: &'static str, path: &str) -> Result<Url> {
@@ -119,7 +126,7 @@ impl X {
 
     async fn status(&self, op: &'static str, access: &Access, media: &str) -> Result<Value> {
         let request = self.get(op, access, &format!("/2/media/upload?command=STATUS&media_id={media}"))?;
-        let answer = send(op, request).await?;
+        let answer = self.http.send(op, request).await?;
         match answer.is_success() {
             true => answer.json(op),
             false => Err(self.refusal(op, &answer)),
@@ -194,7 +201,8 @@ impl Destination for X {
             "total_bytes": publication.body.size(),
             "media_category": "tweet_video",
         });
-        let answer = send(op, self.post(op, publication.access, "/2/media/upload/initialize")?.json(&body)).await?;
+        let answer =
+            self.http.send(op, self.post(op, publication.access, "/2/media/upload/initialize")?.json(&body)).await?;
         if !answer.is_success() {
             return Err(self.refusal(op, &answer));
         }
@@ -235,7 +243,7 @@ impl Destination for X {
                 .text("segment_index", index.to_string())
                 .part("media", Part::bytes(bytes).file_name("segment"));
             let path = format!("/2/media/upload/{}/append", ticket.handle);
-            let answer = send(op, self.post(op, access, &path)?.multipart(form)).await?;
+            let answer = self.http.send(op, self.post(op, access, &path)?.multipart(form)).await?;
             if !answer.is_success() {
                 return Err(lost(self.refusal(op, &answer)));
             }
@@ -243,7 +251,7 @@ impl Destination for X {
         }
         let op = "finalize upload";
         let path = format!("/2/media/upload/{}/finalize", ticket.handle);
-        let answer = send(op, self.post(op, access, &path)?).await?;
+        let answer = self.http.send(op, self.post(op, access, &path)?).await?;
         if answer.is_success() {
             return Ok(());
         }
@@ -297,7 +305,7 @@ impl Destination for X {
             // Nothing was sent.
             Err(error) => return Commit::Refused(error),
         };
-        let answer = match send(op, request).await {
+        let answer = match self.http.send(op, request).await {
             Ok(answer) => answer,
             Err(error) => return Commit::Doubt(error),
         };
@@ -337,7 +345,7 @@ impl Destination for X {
                  &expansions=attachments.media_keys{page}",
                 access.account
             );
-            let answer = send(op, self.get(op, access, &path)?).await?;
+            let answer = self.http.send(op, self.get(op, access, &path)?).await?;
             if !answer.is_success() {
                 return Err(self.refusal(op, &answer));
             }
@@ -392,7 +400,7 @@ impl Authorizer for X {
 
     async fn verify(&self, access: &Access) -> Result<Identity> {
         let op = "verify account";
-        let answer = send(op, self.get(op, access, "/2/users/me")?).await?;
+        let answer = self.http.send(op, self.get(op, access, "/2/users/me")?).await?;
         if !answer.is_success() {
             return Err(self.refusal(op, &answer));
         }

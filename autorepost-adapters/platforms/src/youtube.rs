@@ -23,7 +23,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::http::{Answer, Http, body, send, string};
+use crate::http::{Answer, Http, Observer, body, string};
 
 /// Chunks other than the last are multiples of this, in bytes.
 const CHUNK_UNIT: u64 = 256 << 10;
@@ -88,7 +88,14 @@ impl YouTube {
             let text = "YouTube's chunk size must be a multiple of 262144 bytes";
             return Err(Error::new(ErrorKind::Configuration, "set up YouTube", text));
         }
-        Ok(Self { config, http: Http::new()?, clock })
+        Ok(Self { config, http: Http::new(Platform::YouTube)?, clock })
+    }
+
+    /// Lets an observer hear of every request.
+    #[must_use]
+    pub fn observed(mut self, observer: Observer) -> Self {
+        self.http.observe(observer);
+        self
     }
 
     fn authorize(&self, op: &'static str, access: &Access, request: RequestBuilder) -> Result<RequestBuilder> {
@@ -100,7 +107,7 @@ impl YouTube {
 
     async fn read(&self, op: &'static str, access: &Access, path: &str) -> Result<Value> {
         let request = self.http.client().get(format!("{}/youtube/v3/{path}", self.config.api_url));
-        let answer = send(op, self.authorize(op, access, request)?).await?;
+        let answer = self.http.send(op, self.authorize(op, access, request)?).await?;
         match answer.is_success() {
             true => answer.json(op),
             false => Err(errors::refusal(op, &answer, self.clock.now())),
@@ -111,7 +118,7 @@ impl YouTube {
     async fn probe(&self, op: &'static str, publication: &Publication<'_>, ticket: &Ticket) -> Result<Session> {
         let range = format!("bytes */{}", publication.body.size());
         let request = self.http.client().put(&ticket.handle).header("content-range", range).header("content-length", 0);
-        let answer = send(op, self.authorize(op, publication.access, request)?).await?;
+        let answer = self.http.send(op, self.authorize(op, publication.access, request)?).await?;
         self.session(op, &answer, publication)
     }
 
@@ -191,7 +198,7 @@ impl Destination for YouTube {
             .header("x-upload-content-type", "video/mp4")
             .header("x-upload-content-length", publication.body.size())
             .json(&metadata);
-        let answer = send(op, self.authorize(op, publication.access, request)?).await?;
+        let answer = self.http.send(op, self.authorize(op, publication.access, request)?).await?;
         if !answer.is_success() {
             return Err(errors::refusal(op, &answer, self.clock.now()));
         }
@@ -233,7 +240,7 @@ impl Destination for YouTube {
                 .header("content-length", next - at)
                 .header("content-range", format!("bytes {at}-{}/{size}", next - 1))
                 .body(body(stream));
-            let answer = send(op, self.authorize(op, publication.access, request)?).await?;
+            let answer = self.http.send(op, self.authorize(op, publication.access, request)?).await?;
             // What the session says counts, not what was sent.
             let stored = match self.session(op, &answer, publication)? {
                 Session::Has(bytes) => bytes,
@@ -279,7 +286,7 @@ impl Destination for YouTube {
             // Nothing was sent.
             Err(error) => return Commit::Refused(error),
         };
-        let answer = match send(op, request).await {
+        let answer = match self.http.send(op, request).await {
             Ok(answer) => answer,
             Err(error) => return Commit::Doubt(error),
         };
@@ -370,7 +377,7 @@ impl Authorizer for YouTube {
             ("refresh_token", refresh),
         ];
         let request = self.http.client().post(format!("{}/token", self.config.oauth_url)).form(&form);
-        let answer = send(op, request).await?;
+        let answer = self.http.send(op, request).await?;
         let body = answer.json_or_null();
         if !answer.is_success() {
             return Err(match body["error"].as_str() {

@@ -1,4 +1,4 @@
-//! `migrate`, `doctor`, `settings`.
+//! `migrate`, `doctor`, `healthcheck`, `settings`.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{Context, operator, table};
 use crate::{
     config::{Bucket, Config, Origin, file_key},
+    health,
     setup::services,
 };
 
@@ -32,6 +33,11 @@ pub async fn migrate(context: &Context, check: bool) -> anyhow::Result<ExitCode>
         (_, false) => format!("applied: {}\n", before.pending.join(", ")),
     })?;
     Ok(if after.pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub async fn healthcheck(context: &Context) -> anyhow::Result<ExitCode> {
+    health::ask(context.config.listen).await?;
+    context.show(&json!({ "status": "ok" }), || "alive\n".into())
 }
 
 /// One thing that was looked at.

@@ -11,15 +11,32 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Context, operator};
 use crate::{
+    ambient::Fan,
+    config::Config,
     crew,
+    health::{self, Health, checks},
     listener::{self, Served},
     setup,
+    telemetry::{
+        Meters,
+        gauges::Gauges,
+        heartbeat::{self, Pulse},
+        push,
+    },
 };
 
 /// The exit code of a program that was told twice to stop (128 + SIGINT).
 const IMPATIENT: u8 = 130;
 /// How long everything may take to stop: longer than what running jobs are given.
 const STOP_MAX: Duration = Duration::from_secs(25);
+
+/// How long the last words to sinks may take.
+const TELL_MAX: Duration = Duration::from_secs(3);
+const SECOND: Duration = Duration::from_secs(1);
+/// The time between two readings of the gauges, and between two pushes.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
+/// The time between two heartbeats.
+const BEAT_EVERY: Duration = Duration::from_secs(60);
 
 /// Which parts of the service a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,32 +63,48 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let config = &context.config;
     // Heard from here on: a word to stop that comes early is not lost.
     let mut signals = Signals::listen()?;
-    let socket = match parts {
-        Parts::Worker => None,
-        _ => Some(listener::bind(config.listen).await?),
-    };
-    let address = socket.as_ref().map_or(Ok(config.listen), |socket| socket.local_addr())?;
-    // A sandbox is on this machine, and so reaches the listener as it is.
-    let local = config.sandbox.as_ref().map(|_| format!("http://{address}"));
+    let socket = listener::bind(config.listen).await?;
+    let address = socket.local_addr()?;
+    // A sandbox is on this machine, and so reaches the listener as it is. A worker's serves no media: whose does, is to be
+    // configured.
+    let serves = config.sandbox.is_some() && parts != Parts::Worker;
+    let local = serves.then(|| format!("http://{address}"));
     let public_url = config.public_url.clone().or(local);
-    let wiring = setup::installation(config, public_url.as_deref()).await?;
+    let mut wiring = setup::installation(config, public_url.as_deref()).await?;
     wiring.check_media().await?;
     let redis = wiring.redis.clone();
     let links = wiring.links.clone();
-    let ports = wiring.ports(context.events())?;
+    let (database, media) = (wiring.database.clone(), wiring.media.clone());
+    let meters = Arc::new(Meters::default());
+    let counting = Arc::clone(&meters);
+    wiring.observer = Some(Arc::new(move |sent| counting.sent(sent)));
+    let ports = wiring.ports(Arc::new(Fan(vec![context.events(), meters.clone()])))?;
+    let mut checked = vec![
+        checks::database(database.clone()),
+        checks::clock(database, ports.clock.clone(), config.policy().clock_off_max),
+        checks::media(media),
+        checks::keys(ports.connections.clone(), ports.keys.clone()),
+    ];
+    checked.extend(redis.clone().map(checks::redis));
+    let probes = health::router(Arc::new(Health::new(checked)), Arc::clone(&meters));
 
     let (stop, stopped) = watch::channel(false);
     let mut running = JoinSet::new();
-    if let Some(socket) = socket {
-        tracing::info!("listening on http://{address}");
-        let served = Served { ports: ports.clone(), links, limits: config.limits() };
+    tracing::info!("listening on http://{address}");
+    if parts == Parts::Worker {
+        running.spawn(listener::serve_routes(socket, probes, stopped.clone()));
+    } else {
+        let served = Served { ports: ports.clone(), links, limits: config.limits(), probes };
         running.spawn(listener::serve(socket, served, stopped.clone()));
     }
-    if parts != Parts::Api {
+    let pulse = (parts != Parts::Api).then(Arc::<Pulse>::default);
+    let (last, lasting) = watch::channel(false);
+    let told = tell(config, parts, &ports, meters, pulse.clone(), &lasting);
+    if let Some(pulse) = pulse {
         greet(&ports).await?;
         let name = format!("{}-{:08x}", parts.name(), ports.entropy.number() as u32);
         let worker = Arc::new(Worker::new(ports, config.policy(), name));
-        running.spawn(async { Ok(crew::work(worker, stopped).await?) });
+        running.spawn(async { Ok(crew::work(worker, pulse, stopped).await?) });
     }
     tokio::select! {
         // No part ends by itself unless it fails.
@@ -94,11 +127,41 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
         },
         () = signals.next() => return Ok(ExitCode::from(IMPATIENT)),
     }
+    // The last numbers are told after the last work.
+    last.send_replace(true);
+    // What could not be told by then is lost with the process.
+    let _ = timeout(TELL_MAX, told.join_all()).await;
     if let Some(redis) = redis {
         redis.close().await;
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the world how it goes, until `stop` says so.
+fn tell(
+    config: &Config,
+    parts: Parts,
+    ports: &Ports,
+    meters: Arc<Meters>,
+    pulse: Option<Arc<Pulse>>,
+    stop: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    // Against the sandbox everything is quick.
+    let brisk = config.sandbox.is_some();
+    let every = if brisk { SECOND } else { GAUGES_EVERY };
+    let mut told = JoinSet::new();
+    if let Some(to) = config.push_url.clone() {
+        told.spawn(push::push(to, parts.name(), Arc::clone(&meters), every, stop.clone()));
+    }
+    if let (Some(to), Some(pulse)) = (config.heartbeat_url.clone(), &pulse) {
+        let every = if brisk { 2 * SECOND } else { BEAT_EVERY };
+        told.spawn(heartbeat::beat(to, Arc::clone(pulse), every, stop.clone()));
+    }
+    let started_at = ports.clock.now();
+    let gauges = Gauges { ports: ports.clone(), meters, pulse, policy: config.policy(), started_at, every };
+    told.spawn(gauges.run(stop.clone()));
+    told
 }
 
 async fn greet(ports: &Ports) -> anyhow::Result<()> {

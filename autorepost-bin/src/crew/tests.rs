@@ -193,7 +193,7 @@ impl Scene {
     /// Sets the crew to work, and waits until it does the job.
     async fn begin(&self, grace: Duration) -> (watch::Sender<bool>, JoinHandle<Result<()>>) {
         let (stop, stopped) = watch::channel(false);
-        let crew = tokio::spawn(work_within(Arc::clone(&self.worker), stopped, grace));
+        let crew = tokio::spawn(work_within(Arc::clone(&self.worker), Arc::default(), stopped, grace));
         until("the job runs", || self.source.asked.load(Ordering::SeqCst) > 0).await;
         (stop, crew)
     }

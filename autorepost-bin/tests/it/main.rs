@@ -6,8 +6,12 @@ mod api;
 mod bad_input;
 mod commands;
 mod faults;
+#[path = "../../../autorepost-adapters/database/tests/it/server.rs"]
+#[expect(dead_code, reason = "these tests need a part of it")]
+mod postgres;
 mod run;
 mod support;
+mod telemetry;
 
 use std::process::Command;
 

@@ -158,9 +158,15 @@ impl Stage {
 
     /// Starts `run`; its log is kept in a file.
     pub async fn start(&self) -> Daemon {
+        self.start_part("run").await
+    }
+
+    /// Starts `run`, `api` or `worker`.
+    pub async fn start_part(&self, part: &str) -> Daemon {
         let path = self.path("run.log");
         let log = File::options().create(true).append(true).open(&path).unwrap();
-        let child = self.command(&["run"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let (out, part) = (log.try_clone().unwrap(), [part]);
+        let child = self.command(&part).stdin(Stdio::null()).stdout(out).stderr(log).spawn().unwrap();
         Daemon { child, log: path }
     }
 

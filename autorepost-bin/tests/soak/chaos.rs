@@ -127,6 +127,8 @@ impl Stage {
     /// The lives of one worker.
     async fn live(self: Arc<Self>, name: String, old: Option<PathBuf>) -> Process {
         let mut dice = self.dice(&name);
+        // The api has the one that is configured.
+        let any = [("AUTOREPOST_LISTEN", "127.0.0.1:0")];
         loop {
             let (tide, born) = (self.tide(), Instant::now());
             let mut worker = match &old {
@@ -135,7 +137,7 @@ impl Stage {
                     let listen = format!("127.0.0.1:{}", free_port());
                     self.scene.house.start(old, &name, &["run"], &[("AUTOREPOST_LISTEN", &listen)])
                 }
-                None => self.scene.house.start(&self.scene.house.program, &name, &["worker"], &[]),
+                None => self.scene.house.start(&self.scene.house.program, &name, &["worker"], &any),
             };
             loop {
                 let life = dice.millis(100..4_500);

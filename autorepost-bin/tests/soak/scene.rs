@@ -85,7 +85,9 @@ impl Scene {
         };
         house.environment.extend(cloud.iter().flat_map(Cloud::environment));
         // Chosen last: a server that is away for a while keeps its port.
-        house.environment.push(("AUTOREPOST_LISTEN", format!("127.0.0.1:{}", free_port())));
+        let listen = format!("127.0.0.1:{}", free_port());
+        house.environment.push(("AUTOREPOST_PUBLIC_URL", format!("http://{listen}")));
+        house.environment.push(("AUTOREPOST_LISTEN", listen));
         let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         house.tell(&["migrate"]).await;
         house.tell(&["connect", "tiktok", "--handle", HANDLE, "--jar", &file("tiktok-cookies.json")]).await;

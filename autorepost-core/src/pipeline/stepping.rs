@@ -115,6 +115,7 @@ impl Worker {
                 platform: stored.key.platform,
                 from: before.state.name(),
                 to: stored.state.name(),
+                posted_ago: (self.now() - stored.posted_at).to_std().unwrap_or_default(),
                 detail,
             });
         }

@@ -235,7 +235,7 @@ pub enum Signal<'a> {
     JobFinished {
         /// The job, as it was claimed.
         job: &'a Job,
-        /// `done`, `again`, `dead` or `lost`.
+        /// `done`, `stepped` (it let go of itself with a repost's step), `again`, `dead` or `lost`.
         outcome: &'static str,
         /// What went wrong or what it waits for.
         note: Option<&'a str>,
@@ -267,6 +267,8 @@ pub enum Signal<'a> {
         from: &'static str,
         /// The state after.
         to: &'static str,
+        /// How long ago its post was made public at the source.
+        posted_ago: Duration,
         /// Details for people.
         detail: &'a str,
     },

@@ -44,7 +44,8 @@ fn each_complaint_has_its_test() {
 #[test]
 fn what_the_documents_name_exists() {
     const BASES: [&str; 4] = ["", "autorepost-core/src", "autorepost-core/src/pipeline", "autorepost-bin/src"];
-    for document in ["README.md", "docs/architecture.md", "docs/http-api.md", "docs/once-only.md"] {
+    for document in ["README.md", "docs/architecture.md", "docs/http-api.md", "docs/once-only.md", "docs/operations.md"]
+    {
         let text = read(document);
         let named = text.split('`').skip(1).step_by(2);
         let is_path = |name: &&str| {
