@@ -6,9 +6,16 @@ mod api;
 mod bad_input;
 mod commands;
 mod faults;
+#[expect(dead_code, reason = "its own tests use all of it")]
+#[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]
+mod moto;
 #[path = "../../../autorepost-adapters/database/tests/it/server.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]
 mod postgres;
+mod production;
+#[expect(dead_code, reason = "its own tests use all of it")]
+#[path = "../../../autorepost-adapters/redis/tests/it/server.rs"]
+mod redis;
 mod run;
 mod support;
 mod telemetry;
@@ -16,6 +23,11 @@ mod telemetry;
 use std::process::Command;
 
 use autorepost::demo::{self, Options};
+
+/// What the Redis server's other users are kept apart by.
+fn namespace() -> String {
+    "autorepost".into()
+}
 
 fn autorepost(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_autorepost")).args(arguments).output().unwrap()
