@@ -93,7 +93,8 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     let database = Database::connect(&DatabaseConfig::new(url)).await?;
     database.migrate().await?;
     let platforms = Platforms::sandbox(sandbox.base_url());
-    let ports = Wiring { database, media: folder.join("media"), keys, links: None, platforms }.ports(events)?;
+    let ports = Wiring { database, media: folder.join("media"), keys, links: None, platforms, private_targets: false }
+        .ports(events)?;
     stage::accounts_and_rules(&ports).await?;
     if options.chaos {
         sandbox.world().set_faults(stage::chaos());

@@ -21,6 +21,7 @@ use autorepost_core::{
 use autorepost_database::{Database, DatabaseConfig};
 use autorepost_platforms::{Instagram, InstagramConfig, TikTok, TikTokConfig, X, XConfig, YouTube, YouTubeConfig};
 use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe};
+use autorepost_webhooks::{HttpNotifier, NotifierConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -130,6 +131,8 @@ pub struct Wiring {
     pub links: Option<MediaLinks>,
     /// How the platforms are reached.
     pub platforms: Platforms,
+    /// Whether webhooks may go to addresses that are not on the internet.
+    pub private_targets: bool,
 }
 
 impl Wiring {
@@ -139,7 +142,7 @@ impl Wiring {
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, media, keys, links, platforms } = self;
+        let Self { database, media, keys, links, platforms, private_targets } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let media = Arc::new(LocalMediaStore::open(&media, links)?);
@@ -179,6 +182,8 @@ impl Wiring {
             audit: database.audit(),
             answers: database.answers(),
             census: database.census(),
+            webhooks: database.webhooks(),
+            notifier: Arc::new(HttpNotifier::new(NotifierConfig { private_targets, ..NotifierConfig::default() })?),
             probe: Arc::new(Mp4Probe::new(media.clone())),
             media,
             sources: BTreeMap::from([(Platform::TikTok, tiktok as Arc<dyn Source>)]),
@@ -232,6 +237,7 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
         keys: KeyRing::parse(key.expose())?,
         links: public_url.map(|base| MediaLinks::new(base, link_key(&key))),
         platforms: Platforms::configured(config),
+        private_targets: config.private_targets,
     })
 }
 

@@ -62,7 +62,7 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let mut running = JoinSet::new();
     if let Some(socket) = socket {
         tracing::info!("listening on http://{address}");
-        let served = Served { ports: ports.clone(), links, limits: config.limits() };
+        let served = Served { ports: ports.clone(), links, limits: config.limits(), incoming: config.incoming.clone() };
         running.spawn(listener::serve(socket, served, stopped.clone()));
     }
     if parts != Parts::Api {
