@@ -8,6 +8,7 @@ mod commands;
 mod faults;
 mod run;
 mod support;
+mod webhooks;
 
 use std::process::Command;
 
