@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The signature against values that others computed.
 
 use super::*;
 
