@@ -7,6 +7,7 @@ mod again;
 mod document;
 mod extract;
 mod guard;
+mod incoming;
 mod need;
 mod page;
 mod problem;
@@ -16,14 +17,15 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use autorepost_core::port::Ports;
-use axum::{Router, http::StatusCode, middleware::from_fn_with_state};
-use tokio::sync::Semaphore;
+use autorepost_core::{port::Ports, webhook::SigningSecret};
+use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use again::{IDEMPOTENCY_HEADER, REPLAYED_HEADER};
 pub use document::document;
 pub use guard::{REQUEST_HEADER, TENANT_HEADER};
+pub use incoming::COOKIES_PATH;
 pub use need::{NEEDS, Need, Scope};
 pub use page::PAGE_MAX;
 pub use problem::{PROBLEM_JSON, status};
@@ -67,13 +69,24 @@ struct Parts {
     ports: Ports,
     limits: Limits,
     places: Arc<Semaphore>,
+    incoming: Option<SigningSecret>,
+    turn: Mutex<()>,
 }
 
 impl Api {
-    /// An interface to an installation.
-    pub fn new(ports: Ports, limits: Limits) -> Self {
+    /// An interface to an installation. With the secret `incoming` it takes what an outside automation brings.
+    pub fn new(ports: Ports, limits: Limits, incoming: Option<SigningSecret>) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests_max));
-        Self(Arc::new(Parts { ports, limits, places }))
+        Self(Arc::new(Parts { ports, limits, places, incoming, turn: Mutex::default() }))
+    }
+
+    fn incoming(&self) -> Option<&SigningSecret> {
+        self.0.incoming.as_ref()
+    }
+
+    /// Waits for one's turn among messages that come in.
+    async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.0.turn.lock().await
     }
 
     fn ports(&self) -> &Ports {
@@ -93,8 +106,10 @@ impl Api {
         let (routes, plain) = route::all().split_for_parts();
         let swagger = SwaggerUi::new(DOCS_PATH).external_url_unchecked(DOCUMENT_PATH, document::complete(&plain));
         let routes = routes.route_layer(from_fn_with_state(self.clone(), guard::guard)).with_state(self.clone());
+        let signed = Router::new().route(COOKIES_PATH, post(incoming::cookies)).with_state(self.clone());
         Router::new()
             .merge(routes)
+            .merge(signed)
             .merge(swagger)
             .merge(others)
             .fallback(async || Problem::not_found("there is nothing at this address: /docs shows what there is"))

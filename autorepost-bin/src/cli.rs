@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use autorepost_core::{Platform, access::Role, rule::HashtagRule};
+use autorepost_core::{Platform, access::Role, rule::HashtagRule, webhook::EventType};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -77,6 +77,9 @@ pub enum Command {
     /// Works with keys to the HTTP interface.
     #[command(subcommand)]
     ApiKeys(ApiKeys),
+    /// Works with the addresses that are told what happens.
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Stops all publishing, or holds one account. Posts are still found, and nothing is lost.
     Pause(Pause),
     /// Lets publishing, or one account, go on.
@@ -450,6 +453,36 @@ pub struct AddKey {
     /// Make it an admin's key to the whole installation: it acts in any tenant, and adds tenants.
     #[arg(long)]
     pub installation: bool,
+}
+
+/// What can be done with the addresses that are told what happens.
+#[derive(Subcommand)]
+pub enum Webhooks {
+    /// Adds an address, and shows the secret that signs its messages this once.
+    Add {
+        /// Where messages go: an https address.
+        url: String,
+        /// Tell it of this only; may be repeated. Everything without it.
+        #[arg(long, value_name = "EVENT")]
+        event: Vec<EventType>,
+    },
+    /// Lists the addresses.
+    List,
+    /// Removes an address: it is told nothing more.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Gives an address a new secret, and shows it this once; the one before signs as well for a day.
+    Rotate {
+        /// Its id.
+        id: String,
+    },
+    /// Sends an address a test message now.
+    Test {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// What can be done with keys.

@@ -8,6 +8,7 @@ mod rules;
 mod run;
 mod sandbox;
 mod status;
+mod webhooks;
 
 use std::{fmt, process::ExitCode, sync::Arc};
 
@@ -116,6 +117,7 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Settings => check::settings(&context),
         Command::Tenants(command) => access::tenants(&context, command).await,
         Command::ApiKeys(command) => access::api_keys(&context, command).await,
+        Command::Webhooks(command) => webhooks::webhooks(&context, command).await,
         Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),
     }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use autorepost_core::{policy::Policy, port::SecretSource, seal::Secret};
+use autorepost_core::{policy::Policy, port::SecretSource, seal::Secret, webhook::SigningSecret};
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
@@ -61,6 +61,8 @@ pub const SETTINGS: &[Setting] = &[
     secret("TOKEN_ENCRYPTION_KEY", "the keys that seal credentials; the file token.key in the folder without it"),
     setting("AUTOREPOST_LISTEN", "address of the program's own HTTP listener; 127.0.0.1:8787 without it"),
     setting("AUTOREPOST_REQUESTS_PER_MINUTE", "requests that one API key may make in a minute; 600 without it"),
+    secret("AUTOREPOST_WEBHOOK_SECRET", "whsec_..., which signs the cookies that an outside automation brings"),
+    setting("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS", "true permits webhooks to addresses that are not on the internet"),
     setting("AUTOREPOST_PUBLIC_URL", "where the listener is reached from the internet, for Instagram Login"),
     secret("YOUTUBE_CLIENT_ID", "OAuth client of YouTube"),
     secret("YOUTUBE_CLIENT_SECRET", "its secret"),
@@ -106,6 +108,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Requests that one API key may make in a minute.
     pub requests_per_minute_max: u32,
+    /// What signs what an outside automation brings.
+    pub incoming: Option<Secret>,
+    /// Whether webhooks may go to addresses that are not on the internet.
+    pub private_targets: bool,
     /// Where the listener is reached from the internet.
     pub public_url: Option<String>,
     /// The authorities of the database's certificate.
@@ -438,6 +444,18 @@ impl Values {
         }
         let requests = self.number("AUTOREPOST_REQUESTS_PER_MINUTE", 1..=REQUESTS_PER_MINUTE_MAX);
         let requests_per_minute_max = requests.unwrap_or(Limits::default().requests_per_minute_max);
+        let incoming = self.get("AUTOREPOST_WEBHOOK_SECRET").map(Secret::new);
+        if let Some(Err(error)) = incoming.as_ref().map(SigningSecret::parse) {
+            self.problems.push(format!("AUTOREPOST_WEBHOOK_SECRET: {}", error.detail()));
+        }
+        let private_targets = match self.get("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                self.problems.push("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS is neither true nor false".into());
+                false
+            }
+        };
         let public_url = self.address("AUTOREPOST_PUBLIC_URL");
         let database_ca = self.get("DATABASE_CA").map(PathBuf::from);
         let database_connections_max = self.number("DATABASE_CONNECTIONS", 1..=DATABASE_CONNECTIONS_MAX);
@@ -487,6 +505,8 @@ impl Values {
             region,
             aws: self.aws,
             secrets: Arc::new(secrets),
+            incoming,
+            private_targets,
             public_url,
             youtube,
             x,

@@ -36,6 +36,8 @@ use crate::telemetry::heartbeat::Pulse;
 
 /// Jobs that run at once at most.
 pub const JOBS_MAX: usize = 16;
+/// Deliveries to webhooks that run at once at most, beside those: however slow the endpoints are, nothing else waits.
+const DELIVERIES_MAX: usize = 16;
 /// The longest time between two looks at the queue when nobody wakes us.
 const POLL_MAX: Duration = Duration::from_secs(1);
 /// The shortest.
@@ -74,14 +76,20 @@ async fn work_within(
     let held = Arc::new(Held::default());
     let mut keeper = JoinSet::new();
     keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&pulse), Arc::clone(&held)));
-    let mut jobs = JoinSet::new();
+    let (mut jobs, mut deliveries) = (JoinSet::new(), JoinSet::new());
+    let others: Vec<JobKind> = JobKind::ALL.into_iter().filter(|kind| *kind != JobKind::WebhookDelivery).collect();
     let mut seen = 0;
     while !*stop.borrow() {
-        let room = JOBS_MAX - jobs.len();
-        if room > 0 {
+        for (kinds, max, running) in
+            [(others.as_slice(), JOBS_MAX, &mut jobs), (&[JobKind::WebhookDelivery], DELIVERIES_MAX, &mut deliveries)]
+        {
+            let room = max - running.len();
+            if room == 0 {
+                continue;
+            }
             let until = Instant::now() + certain(&worker);
             let claimed = tokio::select! {
-                claimed = worker.claim(&JobKind::ALL, room as u32) => claimed,
+                claimed = worker.claim(kinds, room as u32) => claimed,
                 () = late(stop.clone()) => break,
             };
             match claimed {
@@ -90,7 +98,7 @@ async fn work_within(
                     for job in claimed {
                         let holding = held.add(&job, until);
                         let span = span(&job);
-                        jobs.spawn(run(Arc::clone(&worker), job, holding).instrument(span));
+                        running.spawn(run(Arc::clone(&worker), job, holding).instrument(span));
                     }
                 }
                 Err(error) => tracing::error!("{error}"),
@@ -100,21 +108,27 @@ async fn work_within(
             _ = stop.changed() => {}
             now = ports.wake.wait(seen) => seen = now,
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => tell(ended),
+            Some(ended) = deliveries.join_next(), if !deliveries.is_empty() => tell(ended),
             () = rest(&worker) => {}
         }
-        while let Some(ended) = jobs.try_join_next() {
-            tell(ended);
+        for running in [&mut jobs, &mut deliveries] {
+            while let Some(ended) = running.try_join_next() {
+                tell(ended);
+            }
         }
     }
     let ending = async {
-        while let Some(ended) = jobs.join_next().await {
-            tell(ended);
+        for running in [&mut jobs, &mut deliveries] {
+            while let Some(ended) = running.join_next().await {
+                tell(ended);
+            }
         }
     };
     if timeout(grace, ending).await.is_err() {
         let left = held.all();
         tracing::warn!("{} jobs did not end in time: they go on elsewhere", left.len());
         jobs.shutdown().await;
+        deliveries.shutdown().await;
         // Whoever cannot be told finds out when the leases end.
         let _ = timeout(PUT_BACK_MAX, put_back(&worker, &left)).await;
     }

@@ -101,6 +101,7 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
         links: None,
         platforms,
         observer: None,
+        private_targets: false,
     }
     .ports(events)?;
     stage::accounts_and_rules(&ports).await?;

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use autorepost_core::{ErrorKind, port::Ports};
+use autorepost_core::{ErrorKind, port::Ports, seal::Secret, webhook::SigningSecret};
 use autorepost_storage::MediaLinks;
 use axum::{
     Router,
@@ -31,6 +31,8 @@ pub struct Served {
     pub links: Option<MediaLinks>,
     /// What the interface takes on.
     pub limits: Limits,
+    /// The secret of what an outside automation brings, if anything is taken from one.
+    pub incoming: Option<Secret>,
     /// The addresses of probes.
     pub probes: Router,
 }
@@ -58,7 +60,8 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, served: Served, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let api = Api::new(served.ports.clone(), served.limits.clone());
+    let incoming = served.incoming.as_ref().map(SigningSecret::parse).transpose()?;
+    let api = Api::new(served.ports.clone(), served.limits.clone(), incoming);
     let probes = served.probes.clone();
     let shared = Shared { served, readers: Arc::new(Semaphore::new(READERS_MAX)) };
     let others = Router::new().route("/media/{key}", get(media)).with_state(shared);

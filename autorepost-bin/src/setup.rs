@@ -21,6 +21,7 @@ use autorepost_database::Database;
 use autorepost_platforms::{Instagram, Observer, TikTok, X, YouTube};
 use autorepost_redis::Redis;
 use autorepost_storage::{LocalMediaStore, MediaLinks, Mp4Probe, S3MediaStore};
+use autorepost_webhooks::{HttpNotifier, NotifierConfig};
 use tokio::time::timeout;
 
 use crate::{
@@ -58,6 +59,8 @@ pub struct Wiring {
     pub platforms: Platforms,
     /// Who hears of every request to a platform.
     pub observer: Option<Observer>,
+    /// Whether webhooks may go to addresses that are not on the internet.
+    pub private_targets: bool,
 }
 
 impl Wiring {
@@ -82,7 +85,7 @@ impl Wiring {
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, redis, media, keys, links, platforms, observer } = self;
+        let Self { database, redis, media, keys, links, platforms, observer, private_targets } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let media: Arc<dyn MediaStore> = match media {
@@ -138,6 +141,8 @@ impl Wiring {
             audit: database.audit(),
             answers: database.answers(),
             census: database.census(),
+            webhooks: database.webhooks(),
+            notifier: Arc::new(HttpNotifier::new(NotifierConfig { private_targets, ..NotifierConfig::default() })?),
             probe: Arc::new(Mp4Probe::new(media.clone())),
             media,
             sources: BTreeMap::from([(Platform::TikTok, tiktok as Arc<dyn Source>)]),
@@ -179,6 +184,7 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
         links: public_url.map(|base| MediaLinks::new(base, keys::link_key(&key))),
         platforms: Platforms::configured(config),
         observer: None,
+        private_targets: config.private_targets,
     })
 }
 

@@ -16,6 +16,7 @@ pub mod pages;
 pub mod retention;
 pub mod secrets;
 pub mod stores;
+pub mod webhooks;
 
 pub use ambient::{limiter, scratch, wake};
 
@@ -42,7 +43,7 @@ use crate::{
     policy::after,
     port::{
         AccessStore, Admission, After, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
-        NewPost, PostStore, RepostStore, RuleStore, Step,
+        NewPost, PostStore, RepostStore, RuleStore, Step, WebhookStore,
     },
     post::{Cursor, FoundPost, Post, PostKind},
     repost::{Entry, Repost, RepostKey},
@@ -77,6 +78,8 @@ pub struct Stores {
     pub answers: Arc<dyn IdempotencyStore>,
     /// Counts.
     pub census: Arc<dyn Census>,
+    /// Endpoints.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// The time by which the job queue goes.
     pub time: Arc<dyn Time>,
 }
@@ -133,6 +136,12 @@ macro_rules! store_conformance {
             answers_are_kept_apart,
             the_census_counts_by_tenant,
             dead_jobs_are_told_by_tenant_and_page,
+        }
+        $crate::conformance_cases! { $run, webhooks:
+            an_endpoint_is_kept_listed_and_removed_once,
+            an_endpoint_is_written_under_its_version,
+            what_a_job_brings_along_is_kept_and_claimed_with_it,
+            dead_deliveries_are_pruned_and_replayed_before,
         }
         $crate::conformance_cases! { $run, jobs:
             a_key_is_queued_once,
@@ -386,6 +395,7 @@ pub(crate) fn job(kind: JobKind, key: &str, lane: &str) -> NewJob {
         lane: lane.into(),
         run_at: start(),
         order_at: start(),
+        payload: None,
     }
 }
 

@@ -71,6 +71,8 @@ ids! {
     JobId = "job";
     /// A key to the HTTP interface.
     ApiKeyId = "API key";
+    /// An endpoint that is told what happens.
+    WebhookId = "webhook";
     /// A line of the audit log.
     AuditId = "audit log line";
 }

@@ -11,6 +11,7 @@ use crate::{
     connection::Connection,
     id::{JobId, RepostId, TenantId},
     repost::Repost,
+    webhook::Webhook,
 };
 
 /// What a job does.
@@ -31,11 +32,13 @@ pub enum JobKind {
     TokenRefresh,
     /// Finds what was forgotten and prunes what is finished. One in all, for ever.
     Upkeep,
+    /// Tells an endpoint of one event.
+    WebhookDelivery,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TiktokSync,
         Self::SourceAudit,
         Self::RepostPrep,
@@ -43,6 +46,7 @@ impl JobKind {
         Self::RepostLocate,
         Self::TokenRefresh,
         Self::Upkeep,
+        Self::WebhookDelivery,
     ];
 
     /// The stable snake-case name: used in storage, logs and metrics.
@@ -55,6 +59,7 @@ impl JobKind {
             Self::RepostLocate => "repost_locate",
             Self::TokenRefresh => "token_refresh",
             Self::Upkeep => "upkeep",
+            Self::WebhookDelivery => "webhook_delivery",
         }
     }
 
@@ -68,6 +73,7 @@ impl JobKind {
             Self::RepostLocate => 35,
             Self::SourceAudit => 38,
             Self::Upkeep => 40,
+            Self::WebhookDelivery => 36,
         }
     }
 }
@@ -98,7 +104,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// The tenant that it works for.
     pub tenant: TenantId,
-    /// What it works on: the id of a connection or a repost.
+    /// What it works on: the id of a connection, a repost or a webhook.
     pub subject: Uuid,
     /// Unique among all jobs that are not finished.
     pub key: String,
@@ -108,6 +114,9 @@ pub struct NewJob {
     pub run_at: DateTime<Utc>,
     /// Among due jobs of one priority the earliest goes first: the post's own time for work on posts.
     pub order_at: DateTime<Utc>,
+    /// What it brings along: the body of a message to an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
 }
 
 impl NewJob {
@@ -122,6 +131,7 @@ impl NewJob {
             lane: repost.prep_lane(),
             run_at,
             order_at: repost.posted_at,
+            payload: None,
         }
     }
 
@@ -163,6 +173,22 @@ impl NewJob {
             lane: "upkeep".into(),
             run_at,
             order_at: run_at,
+            payload: None,
+        }
+    }
+
+    /// The job that tells an endpoint of one event. Its lane is the endpoint's: a slow one holds up nobody else.
+    pub fn delivery(id: JobId, webhook: &Webhook, payload: String, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind: JobKind::WebhookDelivery,
+            tenant: webhook.tenant,
+            subject: webhook.id.uuid(),
+            key: format!("delivery:{id}"),
+            lane: format!("webhook:{}", webhook.id),
+            run_at: now,
+            order_at: now,
+            payload: Some(payload),
         }
     }
 
@@ -187,6 +213,7 @@ impl NewJob {
             key,
             run_at,
             order_at: run_at,
+            payload: None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod id;
 pub mod job;
 pub mod media;
 pub mod memory;
+mod notice;
 pub mod operator;
 mod pipeline;
 pub mod platform;
@@ -29,6 +30,7 @@ pub mod rule;
 pub mod seal;
 pub mod state;
 pub mod submission;
+pub mod webhook;
 pub mod worker;
 
 pub use error::{Error, ErrorKind, Result, Retry};

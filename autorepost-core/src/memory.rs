@@ -11,6 +11,7 @@ mod platform;
 mod scratch;
 mod stores;
 mod wake;
+mod webhooks;
 
 use std::{
     collections::BTreeMap,
@@ -27,19 +28,21 @@ pub use media::{MemoryMedia, chunks};
 pub use platform::{COMMIT_DEADLINE, Fault, MemoryAuthorizer, MemoryDestination, MemorySource, Repeat, Shown};
 pub use scratch::MemoryScratch;
 pub use wake::MemoryWake;
+pub use webhooks::MemoryNotifier;
 
 use crate::{
     Error, Platform, Result,
     access::{ApiKey, AuditEntry, Tenant},
     brake::{Brake, Scope},
     connection::Connection,
-    id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
+    id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
     job::{Finish, Job, JobState, Lease, NewJob},
     port::{Authorizer, Clock, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
     repost::{Entry, Repost},
     rule::Rule,
     seal::KeyRing,
+    webhook::Webhook,
 };
 
 /// An in-memory database: every store and the job queue over one world.
@@ -70,6 +73,7 @@ struct World {
     api_keys: BTreeMap<ApiKeyId, ApiKey>,
     audit: BTreeMap<(DateTime<Utc>, AuditId), AuditEntry>,
     answers: BTreeMap<IdempotencyKey, access::Record>,
+    webhooks: BTreeMap<WebhookId, Webhook>,
 }
 
 impl Memory {
@@ -201,6 +205,8 @@ pub struct Bench {
     pub destinations: BTreeMap<Platform, Arc<MemoryDestination>>,
     /// What renews credentials.
     pub authorizers: BTreeMap<Platform, Arc<MemoryAuthorizer>>,
+    /// The endpoints.
+    pub notifier: Arc<MemoryNotifier>,
     /// All of it, wired.
     pub ports: Ports,
 }
@@ -213,6 +219,7 @@ impl Bench {
         let memory = Memory::new(clock.clone());
         let media = Arc::new(MemoryMedia::default());
         let events = Arc::new(MemoryEvents::default());
+        let notifier = Arc::new(MemoryNotifier::default());
         let source = Arc::new(MemorySource::new(Platform::TikTok));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let others = [Platform::Instagram, Platform::YouTube, Platform::X];
@@ -244,6 +251,8 @@ impl Bench {
             audit: memory.clone(),
             answers: memory.clone(),
             census: memory.clone(),
+            webhooks: memory.clone(),
+            notifier: notifier.clone(),
             media: media.clone(),
             probe: media.clone(),
             sources: BTreeMap::from([(Platform::TikTok, source.clone() as Arc<dyn Source>)]),
@@ -256,7 +265,7 @@ impl Bench {
                 .map(|(platform, authorizer)| (*platform, authorizer.clone() as Arc<dyn Authorizer>))
                 .collect(),
         };
-        Self { memory, media, clock, events, source, destinations, authorizers, ports }
+        Self { memory, media, clock, events, source, destinations, authorizers, notifier, ports }
     }
 }
 

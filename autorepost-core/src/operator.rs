@@ -9,6 +9,7 @@ mod explain;
 mod jobs;
 mod plan;
 mod repost;
+mod webhooks;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ pub use brake::Resealed;
 pub use explain::{Explanation, Next, Story, Untouched};
 pub use plan::{Forecast, Planned, PlannedRepost};
 pub use repost::{Asked, Destinations, Settled};
+pub use webhooks::SECRET_OVERLAP;
 
 use crate::{
     Error, ErrorKind, Platform, Result, caption,
@@ -76,14 +78,20 @@ impl<'a> Operator<'a> {
         handle: &str,
         credential: Credential,
     ) -> Result<Connection> {
-        let (tenant, platform, ports, now) = (self.tenant, method.platform(), self.ports, self.ports.clock.now());
         let access = Access {
             account: AccountId::new(account),
             handle: handle.to_owned(),
             method,
             credential: credential.clone(),
         };
-        let Identity { account, handle, expires_at } = ports.authorizer(platform)?.verify(&access).await?;
+        let identity = self.ports.authorizer(method.platform())?.verify(&access).await?;
+        self.keep(method, identity, credential).await
+    }
+
+    /// Stores an account whose credential the platform knows, and makes what waited for it due.
+    async fn keep(&self, method: AuthMethod, identity: Identity, credential: Credential) -> Result<Connection> {
+        let (tenant, platform, ports, now) = (self.tenant, method.platform(), self.ports, self.ports.clock.now());
+        let Identity { account, handle, expires_at } = identity;
         let known = ports.connections.find(tenant, platform, &account).await?;
         let id = known.map_or_else(|| ConnectionId::new(now, ports.entropy.bytes()), |known| known.id);
         let binding = Binding { tenant, connection: id, purpose: Purpose::Credential };

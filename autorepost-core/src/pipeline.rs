@@ -6,6 +6,7 @@
 mod admit;
 mod audit;
 mod commit;
+mod deliver;
 mod locate;
 mod prep;
 mod publish;

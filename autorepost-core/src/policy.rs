@@ -64,6 +64,14 @@ pub struct Policy {
     pub media_bytes_max: u64,
     /// How long the media of a post stay after its reposts came to their ends.
     pub media_kept: Duration,
+    /// How often a message to an endpoint is tried before its job is dead.
+    pub delivery_attempts_max: u32,
+    /// How old an event may be for its message to be tried once more.
+    pub delivery_age_max: Duration,
+    /// The wait after a message's first failure; each later one is four times as long.
+    pub delivery_wait_base: Duration,
+    /// The longest wait between two tries of a message, whatever its endpoint asks for.
+    pub delivery_wait_max: Duration,
 }
 
 impl Default for Policy {
@@ -99,6 +107,10 @@ impl Default for Policy {
             expiring_before: Duration::from_secs(14 * DAY),
             media_bytes_max: 4 << 30,
             media_kept: Duration::from_secs(30 * DAY),
+            delivery_attempts_max: 10,
+            delivery_age_max: Duration::from_secs(3 * DAY),
+            delivery_wait_base: Duration::from_secs(5),
+            delivery_wait_max: Duration::from_secs(6 * HOUR),
         }
     }
 }
@@ -121,6 +133,8 @@ impl Policy {
             hourly_max: 100_000,
             anomaly_max: 100_000,
             upkeep_every: Duration::from_secs(2),
+            delivery_wait_base: Duration::from_millis(100),
+            delivery_wait_max: Duration::from_secs(2),
             ..Self::default()
         }
     }
@@ -136,6 +150,17 @@ impl Policy {
             // Jitter on top of what was asked for, so that not everybody comes back in the same moment.
             Retry::After(asked) => asked + jittered.min(asked / 10),
             Retry::Soon | Retry::Never => jittered.max(self.backoff_base / 2),
+        }
+    }
+
+    /// How long a message to an endpoint waits after its failure number `attempts`: about 20 hours in all by default.
+    pub fn delivery_wait(&self, retry: Retry, attempts: u32, random: u64) -> Duration {
+        let factor = 4_u32.saturating_pow(attempts.saturating_sub(1).min(15));
+        let wait = self.delivery_wait_base.saturating_mul(factor).min(self.delivery_wait_max);
+        let wait = wait.mul_f64(0.75 + 0.25 * unit(random));
+        match retry {
+            Retry::After(asked) => wait.max(asked.min(self.delivery_wait_max)),
+            Retry::Soon | Retry::Never => wait,
         }
     }
 
@@ -205,6 +230,20 @@ mod tests {
         assert_eq!(longest(5), 80.0);
         assert_eq!(longest(40), 1800.0);
         assert!(policy.backoff(Retry::Soon, 1, 0) >= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_message_is_tried_for_most_of_a_day() {
+        let policy = Policy::default();
+        let wait = |attempts| policy.delivery_wait(Retry::Soon, attempts, u64::MAX);
+        assert_eq!(wait(1).as_secs_f64().round(), 5.0);
+        assert_eq!(wait(3).as_secs_f64().round(), 80.0);
+        let all: Duration = (1..policy.delivery_attempts_max).map(wait).sum();
+        assert!((18.0..22.0).contains(&(all.as_secs_f64() / 3600.0)), "{all:?}");
+        assert!(policy.delivery_wait(Retry::Soon, 40, 0) < policy.delivery_wait_max);
+        let asked = policy.delivery_wait(Retry::After(Duration::from_secs(900)), 1, 0);
+        assert_eq!(asked, Duration::from_secs(900));
+        assert_eq!(policy.delivery_wait(Retry::After(Duration::MAX), 1, 0), policy.delivery_wait_max);
     }
 
     #[test]

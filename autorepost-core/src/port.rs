@@ -7,6 +7,7 @@ mod ambient;
 mod media;
 mod platform;
 mod store;
+mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,6 +27,7 @@ pub use store::{
     Admission, After, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, NewPost, PostQuery, PostStore,
     RepostQuery, RepostStore, RuleStore, Step,
 };
+pub use webhook::{Notifier, WebhookStore};
 
 use crate::{Error, Platform, Result, error::ErrorKind, seal::KeyRing};
 
@@ -66,6 +68,10 @@ pub struct Ports {
     pub answers: Arc<dyn IdempotencyStore>,
     /// Counts, and looks at jobs.
     pub census: Arc<dyn Census>,
+    /// Keeps the endpoints that are told what happens.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// Brings messages to endpoints.
+    pub notifier: Arc<dyn Notifier>,
     /// Keeps media.
     pub media: Arc<dyn MediaStore>,
     /// Looks into media.

@@ -58,12 +58,15 @@ impl fmt::Debug for Secret {
 pub enum Purpose {
     /// A connection's credential.
     Credential,
+    /// The secret that signs what an endpoint is told.
+    WebhookSecret,
 }
 
 impl Purpose {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Credential => "credential",
+            Self::WebhookSecret => "webhook_secret",
         }
     }
 }
@@ -73,7 +76,7 @@ impl Purpose {
 pub struct Binding {
     /// The tenant that owns it.
     pub tenant: TenantId,
-    /// The connection that it belongs to.
+    /// The connection that it belongs to; for the secret of an endpoint that endpoint's own id.
     pub connection: ConnectionId,
     /// What it is for.
     pub purpose: Purpose,
@@ -242,24 +245,23 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`Unsealable`](ErrorKind::Unsealable), naming the connection, the likely cause and the remedy.
+    /// [`Unsealable`](ErrorKind::Unsealable), naming the connection or the webhook, the likely cause and the remedy.
     pub fn open(&self, binding: &Binding, token: &SealedToken) -> Result<Secret> {
+        let (what, owner, remedy) = match binding.purpose {
+            Purpose::Credential => ("credential", "connection", "connect the account again"),
+            Purpose::WebhookSecret => ("secret", "webhook", "rotate its secret"),
+        };
         let bad = |why: String| {
-            Error::new(
-                ErrorKind::Unsealable,
-                "open token",
-                format!("the credential of connection {} does not open: {why}", binding.connection),
-            )
+            let text = format!("the {what} of {owner} {} does not open: {why}", binding.connection);
+            Error::new(ErrorKind::Unsealable, "open token", text)
         };
         let key = self.keys.iter().find(|key| key.id == token.key_id()).ok_or_else(|| {
             bad(format!(
-                "it was sealed with key \"{}\", which TOKEN_ENCRYPTION_KEY does not hold: add that key, or connect the \
-                 account again",
+                "it was sealed with key \"{}\", which TOKEN_ENCRYPTION_KEY does not hold: add that key, or {remedy}",
                 token.key_id()
             ))
         })?;
-        let altered =
-            || bad("it was altered, truncated, or belongs to another connection; connect the account again".to_owned());
+        let altered = || bad(format!("it was altered, truncated, or belongs to another {owner}; {remedy}"));
         let data = URL_SAFE_NO_PAD.decode(token.payload()).map_err(|_| altered())?;
         if data.len() < NONCE_BYTES + TAG_BYTES {
             return Err(altered());

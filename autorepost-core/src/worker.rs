@@ -97,6 +97,7 @@ impl Worker {
             JobKind::RepostLocate => self.locate(&job).await,
             JobKind::TokenRefresh => self.refresh(&job).await,
             JobKind::Upkeep => self.upkeep(&job).await,
+            JobKind::WebhookDelivery => self.deliver(&job).await,
         };
         let (outcome, note) = match result {
             Ok(End::Stepped) => ("stepped", None),

@@ -39,7 +39,8 @@ impl Census for Database {
     async fn dead(&self, tenant: Option<TenantId>, after: Option<JobId>, limit: u32) -> Result<Vec<Job>> {
         let query = format!(
             "SELECT {COLUMNS} FROM jobs WHERE state = 'dead' AND ($1 = '' OR tenant = $1) AND ($2 = '' OR id < $2)
-            ORDER BY id DESC LIMIT $3"
+            AND {} ORDER BY id DESC LIMIT $3",
+            jobs::known_kinds()
         );
         let tenant = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
         let after = after.map(|after| after.to_string()).unwrap_or_default();
@@ -48,7 +49,7 @@ impl Census for Database {
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        let query = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1");
+        let query = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1 AND {}", jobs::known_kinds());
         sql::one(&self.db, OP_READ, query, [sql::id(id)]).await?.as_ref().map(jobs::row).transpose()
     }
 }

@@ -88,7 +88,7 @@ impl ConnectionStore for Database {
         sql::all(&self.db, OP_READ, query, [tenant.into()]).await?.iter().map(row).collect()
     }
 
-    async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection> {
+    async fn update(&self, connection: &Connection, lease: Option<Lease>, new_jobs: &[NewJob]) -> Result<Connection> {
         let op = "update connection";
         let tx = self.begin(op).await?;
         if let Some(lease) = lease {
@@ -106,6 +106,7 @@ impl ConnectionStore for Database {
         if sql::run(&tx, op, update, values).await? == 0 {
             return Err(Error::conflict(op, "the connection was changed meanwhile"));
         }
+        jobs::insert(&tx, new_jobs).await?;
         sql::commit(tx, op).await?;
         Ok(stored)
     }

@@ -16,7 +16,7 @@ use crate::{Database, link::Transaction, sql};
 
 pub(crate) const OP_READ: &str = "read job";
 pub(crate) const COLUMNS: &str =
-    "id, kind, tenant, subject, key, lane, run_at, order_at, state, attempts, epoch, leased_until, note";
+    "id, kind, tenant, subject, key, lane, run_at, order_at, state, attempts, epoch, leased_until, note, payload";
 /// How often a claim is tried again when another worker was faster in one of its lanes.
 const CLAIM_TRIES_MAX: u32 = 10;
 /// Up to so many due jobs are ordered at each claim, which takes some milliseconds.
@@ -32,11 +32,18 @@ fn state(name: &str) -> Result<JobState> {
     })
 }
 
+/// The kinds that this version knows: rows of others are a newer version's, and are left out of lists.
+pub(crate) fn known_kinds() -> String {
+    let kinds = JobKind::ALL.map(|kind| format!("'{kind}'")).join(", ");
+    format!("kind IN ({kinds})")
+}
+
 pub(crate) fn row(row: &QueryResult) -> Result<Job> {
     let text = |column| sql::text(row, OP_READ, column);
     let malformed = || Error::malformed(OP_READ, "a stored job has a form that this version does not know");
     let state = state(&text("state")?)?;
     let note: Option<String> = row.try_get("", "note").map_err(|cause| sql::error(OP_READ, cause))?;
+    let payload: Option<String> = row.try_get("", "payload").map_err(|cause| sql::error(OP_READ, cause))?;
     let new = NewJob {
         id: text("id")?.parse()?,
         kind: text("kind")?.parse()?,
@@ -46,6 +53,7 @@ pub(crate) fn row(row: &QueryResult) -> Result<Job> {
         lane: text("lane")?,
         run_at: sql::at(row, OP_READ, "run_at")?.ok_or_else(malformed)?,
         order_at: sql::at(row, OP_READ, "order_at")?.ok_or_else(malformed)?,
+        payload,
     };
     Ok(Job {
         new,
@@ -61,8 +69,8 @@ pub(crate) fn row(row: &QueryResult) -> Result<Job> {
 pub(crate) async fn insert(conn: &impl ConnectionTrait, jobs: &[NewJob]) -> Result<()> {
     for job in jobs {
         let insert = "INSERT INTO jobs (id, kind, tenant, subject, key, lane, priority, run_at, order_at,
-                state, attempts, epoch)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', 0, 0) ON CONFLICT DO NOTHING";
+                payload, state, attempts, epoch)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 0, 0) ON CONFLICT DO NOTHING";
         let values = [
             sql::id(job.id),
             job.kind.as_str().into(),
@@ -73,6 +81,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, jobs: &[NewJob]) -> Resu
             sql::number(job.kind.priority()),
             sql::time(job.run_at),
             sql::time(job.order_at),
+            job.payload.clone().into(),
         ];
         sql::run(conn, "enqueue jobs", insert, values).await?;
     }
@@ -199,8 +208,10 @@ pub(crate) async fn stats(database: &Database, tenant: Option<TenantId>) -> Resu
     let rows = sql::all(&database.db, OP_READ, query, [tenant.into()]).await?;
     let mut stats = Vec::new();
     for row in &rows {
+        // A kind of a newer version, which works beside this one, is its business.
+        let Ok(kind) = sql::text(row, OP_READ, "kind")?.parse() else { continue };
         stats.push(JobStats {
-            kind: sql::text(row, OP_READ, "kind")?.parse()?,
+            kind,
             state: state(&sql::text(row, OP_READ, "state")?)?,
             count: sql::integer(row, OP_READ, "n")?.cast_unsigned(),
             oldest: sql::at(row, OP_READ, "oldest")?,
@@ -286,8 +297,10 @@ impl JobQueue for Database {
     }
 
     async fn dead(&self, limit: u32) -> Result<Vec<Job>> {
-        let query =
-            format!("SELECT {COLUMNS} FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC, id DESC LIMIT $1");
+        let query = format!(
+            "SELECT {COLUMNS} FROM jobs WHERE state = 'dead' AND {} ORDER BY finished_at DESC, id DESC LIMIT $1",
+            known_kinds()
+        );
         sql::all(&self.db, OP_READ, query, [sql::number(limit)]).await?.iter().map(row).collect()
     }
 
@@ -306,7 +319,9 @@ impl JobQueue for Database {
     async fn prune(&self, age: Duration, limit: u32) -> Result<u64> {
         let delete = format!(
             "DELETE FROM jobs WHERE id IN (
-            SELECT id FROM jobs WHERE state = 'done' AND finished_at < {} - $1 ORDER BY finished_at LIMIT $2)",
+            SELECT id FROM jobs WHERE (state = 'done' OR state = 'dead' AND kind = '{}') AND finished_at < {} - $1
+            ORDER BY finished_at LIMIT $2)",
+            JobKind::WebhookDelivery,
             sql::now(&self.db)
         );
         sql::run(&self.db, "prune jobs", delete, [sql::span(age), sql::number(limit)]).await

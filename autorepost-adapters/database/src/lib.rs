@@ -19,6 +19,7 @@ mod posts;
 mod reposts;
 mod rules;
 mod sql;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use autorepost_core::{
     Error, ErrorKind, Result,
     port::{
         AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore, RepostStore,
-        RuleStore,
+        RuleStore, WebhookStore,
     },
 };
 use chrono::{DateTime, Utc};
@@ -190,6 +191,11 @@ impl Database {
 
     /// The answers of requests that may be asked again.
     pub fn answers(&self) -> Arc<dyn IdempotencyStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The endpoints of tenants.
+    pub fn webhooks(&self) -> Arc<dyn WebhookStore> {
         Arc::new(self.clone())
     }
 

@@ -22,7 +22,14 @@ pub(crate) struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Begin), Box::new(Brakes), Box::new(Access), Box::new(MediaIndex), Box::new(ClaimOrder)]
+        vec![
+            Box::new(Begin),
+            Box::new(Brakes),
+            Box::new(Access),
+            Box::new(MediaIndex),
+            Box::new(ClaimOrder),
+            Box::new(Webhooks),
+        ]
     }
 }
 
@@ -197,6 +204,36 @@ impl MigrationTrait for ClaimOrder {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for sql in CLAIM_ORDER {
             manager.get_connection().execute_unprepared(sql).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Endpoints, and what a job brings along for them.
+struct Webhooks;
+
+impl MigrationName for Webhooks {
+    fn name(&self) -> &str {
+        "m0006_webhooks"
+    }
+}
+
+const WEBHOOKS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS webhooks (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, created_at BIGINT NOT NULL, version BIGINT NOT NULL, doc TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS webhooks_tenant ON webhooks (tenant, created_at, id)",
+];
+
+#[async_trait]
+impl MigrationTrait for Webhooks {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let conn = manager.get_connection();
+        for sql in WEBHOOKS {
+            conn.execute_unprepared(sql).await?;
+        }
+        // SQLite has no IF NOT EXISTS for columns, and its migrations are not one transaction.
+        if !manager.has_column("jobs", "payload").await? {
+            conn.execute_unprepared("ALTER TABLE jobs ADD COLUMN payload TEXT").await?;
         }
         Ok(())
     }

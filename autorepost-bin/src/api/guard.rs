@@ -93,11 +93,7 @@ pub async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     let need = Need::of(request.method(), path.as_str()).ok_or_else(Problem::internal)?;
-    let Ok(place) = api.places().try_acquire_owned() else {
-        let title = "Too many requests at once";
-        let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title, "come again in a moment");
-        return Err(busy.retry_after(Duration::from_secs(1)));
-    };
+    let Ok(place) = api.places().try_acquire_owned() else { return Err(busy()) };
     let request_max = api.limits().request_max;
     let passing = async move {
         let caller = admit(&api, need, request.headers()).await?;
@@ -133,8 +129,15 @@ pub async fn guard(
     }
 }
 
+/// There is no place for one more request now.
+pub(super) fn busy() -> Problem {
+    let title = "Too many requests at once";
+    let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title, "come again in a moment");
+    busy.retry_after(Duration::from_secs(1))
+}
+
 /// Reads the body, which the idempotency key speaks for too.
-async fn read(api: &Api, request: Request) -> Result<Request, Problem> {
+pub(super) async fn read(api: &Api, request: Request) -> Result<Request, Problem> {
     let bytes_max = api.limits().body_bytes_max;
     let (parts, body) = request.into_parts();
     let stated = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

@@ -86,6 +86,14 @@ pub const NEEDS: &[Need] = &[
     need("GET", "/v1/audit", "audit.list", Admin),
     whole("GET", "/v1/installation/audit", "audit.list_installation"),
     whole("GET", "/v1/installation/jobs/stats", "jobs.stats_installation"),
+    // An address may hold a secret of its own.
+    need("GET", "/v1/webhooks", "webhooks.list", Operator),
+    // Their answers hold a secret.
+    Need { repeatable: false, ..need("POST", "/v1/webhooks", "webhooks.create", Operator) },
+    need("GET", "/v1/webhooks/{id}", "webhooks.get", Operator),
+    need("DELETE", "/v1/webhooks/{id}", "webhooks.remove", Operator),
+    need("POST", "/v1/webhooks/{id}/test", "webhooks.test", Operator),
+    Need { repeatable: false, ..need("POST", "/v1/webhooks/{id}/rotate", "webhooks.rotate", Operator) },
     need("GET", "/v1/stats", "stats.get", Viewer),
 ];
 

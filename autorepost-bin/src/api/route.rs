@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod posts;
 pub mod reposts;
 pub mod rules;
+pub mod webhooks;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -50,6 +51,10 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::dead))
         .routes(routes!(jobs::replay))
         .routes(routes!(jobs::summary))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::remove))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::rotate))
         .routes(routes!(brakes::list))
         .routes(routes!(brakes::engage_tenant, brakes::release_tenant))
         .routes(routes!(brakes::engage_everything, brakes::release_everything))

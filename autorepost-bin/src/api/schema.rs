@@ -93,6 +93,21 @@ pub enum JobKindSchema {
     RepostLocate,
     TokenRefresh,
     Upkeep,
+    WebhookDelivery,
+}
+
+/// What a webhook may be told of.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = EventType)]
+pub enum EventTypeSchema {
+    #[serde(rename = "repost.published")]
+    RepostPublished,
+    #[serde(rename = "repost.failed")]
+    RepostFailed,
+    #[serde(rename = "repost.unconfirmed")]
+    RepostUnconfirmed,
+    #[serde(rename = "connection.needs_attention")]
+    ConnectionNeedsAttention,
 }
 
 /// Where a job stands.

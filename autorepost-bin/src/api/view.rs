@@ -5,9 +5,11 @@ mod job;
 mod people;
 mod post;
 mod repost;
+mod webhook;
 
 pub use account::{ConnectionView, RuleView};
 pub use job::{BrakeView, JobStatsView, JobView};
 pub use people::{AuditView, KeyView, TenantView};
 pub use post::{ExplanationView, PlannedView, PostView};
 pub use repost::{RepostCountView, RepostView, StateName};
+pub use webhook::WebhookView;

@@ -7,3 +7,4 @@ mod paging;
 mod process;
 mod repeat;
 mod trouble;
+mod webhooks;

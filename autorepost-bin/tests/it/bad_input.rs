@@ -94,7 +94,7 @@ async fn a_sealed_token_that_was_altered_marks_its_account_alone() {
     let alter = async |platform: Platform, change: fn(&str) -> String| {
         let connection = connections.iter().find(|one| one.platform == platform).unwrap();
         let credential = change(connection.credential.as_str()).parse().unwrap();
-        database.connections().update(&Connection { credential, ..connection.clone() }, None).await.unwrap();
+        database.connections().update(&Connection { credential, ..connection.clone() }, None, &[]).await.unwrap();
     };
     alter(Platform::Instagram, |sealed| sealed[..sealed.len() - 9].to_owned()).await;
     alter(Platform::YouTube, |sealed| {

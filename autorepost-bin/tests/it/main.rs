@@ -19,6 +19,7 @@ mod redis;
 mod run;
 mod support;
 mod telemetry;
+mod webhooks;
 
 use std::process::Command;
 

@@ -28,7 +28,7 @@ pub async fn a_connection_is_unique_by_account_and_renewed_in_place(stores: Stor
     assert_eq!(stores.connections.connect(&first, std::slice::from_ref(&new)).await.unwrap(), first);
     assert!(stores.jobs.find(&new.key).await.unwrap().is_some());
     let held = Connection { paused: true, ..first.clone() };
-    let held = stores.connections.update(&held, None).await.unwrap();
+    let held = stores.connections.update(&held, None, &[]).await.unwrap();
 
     let again = Connection {
         handle: "renamed".into(),
@@ -47,17 +47,22 @@ pub async fn a_connection_is_unique_by_account_and_renewed_in_place(stores: Stor
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }
 
-/// An update names the version that it read, and holds its lease.
+/// An update names the version that it read, holds its lease, and writes its jobs with it or not at all.
 pub async fn a_connection_is_written_under_its_version_and_lease(stores: Stores) {
     let scene = Scene::set(stores.clone()).await;
     let read = scene.destination.clone();
-    let written = stores.connections.update(&read, Some(scene.sync.lease())).await.unwrap();
+    let told = |key: &str| [job(JobKind::WebhookDelivery, key, key)];
+    let written = stores.connections.update(&read, Some(scene.sync.lease()), &told("told")).await.unwrap();
     assert_eq!(written.version, read.version + 1);
-    let error = stores.connections.update(&read, None).await.unwrap_err();
+    assert!(stores.jobs.find("told").await.unwrap().is_some());
+    let error = stores.connections.update(&read, None, &told("stale")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     stores.jobs.finish(scene.sync.lease(), &Finish::Done).await.unwrap();
-    let error = stores.connections.update(&written, Some(scene.sync.lease())).await.unwrap_err();
+    let error = stores.connections.update(&written, Some(scene.sync.lease()), &told("late")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost);
+    for key in ["stale", "late"] {
+        assert_eq!(stores.jobs.find(key).await.unwrap(), None, "{key}");
+    }
     assert_eq!(stores.connections.get(read.tenant, read.id).await.unwrap(), Some(written));
 }
 
@@ -118,7 +123,7 @@ pub async fn tenants_never_see_each_other(stores: Stores) {
     assert!(stores.reposts.list(other, &query).await.unwrap().is_empty());
     assert!(stores.reposts.journal(other, mine.id).await.unwrap().is_empty());
     let update = Connection { tenant: other, ..scene.source.clone() };
-    assert_eq!(stores.connections.update(&update, None).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(stores.connections.update(&update, None, &[]).await.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 /// Posts, reposts, jobs and the cursor come together, once; a known post is left out with all that it causes.
@@ -264,7 +269,7 @@ pub async fn a_guard_that_does_not_hold_stops_the_step(stores: Stores) {
     }
     stores.rules.update(&Rule { state: RuleState::Paused, ..scene.rule.clone() }).await.unwrap();
     let dead = Connection { status: ConnectionStatus::NeedsReconnect, ..scene.destination.clone() };
-    stores.connections.update(&dead, None).await.unwrap();
+    stores.connections.update(&dead, None, &[]).await.unwrap();
     for guard in [&rule_guard, &Guard::Rule { id, version: 1 }, &usable] {
         let error = stores.reposts.step(&guarded(guard)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{guard:?}");

@@ -156,7 +156,12 @@ impl JobQueue for Memory {
             let before = before(world.now, age);
             let old = |job: &&Job| {
                 let ended = world.finished.get(&job.new.id);
-                job.state == JobState::Done && ended.is_some_and(|at| *at < before)
+                let goes = match job.state {
+                    JobState::Done => true,
+                    JobState::Dead => job.new.kind == JobKind::WebhookDelivery,
+                    JobState::Queued | JobState::Running => false,
+                };
+                goes && ended.is_some_and(|at| *at < before)
             };
             let ids: Vec<JobId> = world.jobs.values().filter(old).map(|job| job.new.id).take(limit as usize).collect();
             for id in &ids {

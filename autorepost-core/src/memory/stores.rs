@@ -63,7 +63,7 @@ impl ConnectionStore for Memory {
         })
     }
 
-    async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection> {
+    async fn update(&self, connection: &Connection, lease: Option<Lease>, jobs: &[NewJob]) -> Result<Connection> {
         self.unit(|world| {
             if let Some(lease) = lease {
                 world.leased(lease, "update connection")?;
@@ -74,7 +74,9 @@ impl ConnectionStore for Memory {
                 .filter(|row| row.tenant == connection.tenant && row.version == connection.version)
                 .ok_or_else(|| Error::conflict("update connection", "the connection was changed meanwhile"))?;
             *row = Connection { version: connection.version + 1, ..connection.clone() };
-            Ok(row.clone())
+            let stored = row.clone();
+            jobs.iter().for_each(|job| world.enqueue(job));
+            Ok(stored)
         })
     }
 }

@@ -15,11 +15,11 @@ use crate::{
 /// What came of sealing credentials anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resealed {
-    /// Credentials that the present key sealed now.
+    /// Credentials and secrets of webhooks that the present key sealed now.
     pub resealed: usize,
-    /// Credentials that it had sealed before.
+    /// Those that it had sealed before.
     pub already: usize,
-    /// Connections whose credential does not open, with the reason: connect them again.
+    /// What does not open, with the reason and the remedy.
     pub broken: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl Operator<'_> {
             let detail = connection.status_detail.clone().filter(|_| !connection.status.is_usable());
             let resumed_at = if paused { connection.resumed_at } else { Some(self.ports.clock.now()) };
             let next = Connection { paused, resumed_at, status_detail: detail, ..connection };
-            match self.ports.connections.update(&next, None).await {
+            match self.ports.connections.update(&next, None, &[]).await {
                 Ok(stored) => {
                     let lane = publish_lane(stored.tenant, stored.platform, &stored.account);
                     self.ports.jobs.hasten(&[lane, crate::job::sync_key(stored.id)]).await?;
@@ -62,7 +62,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Seals every credential with the present key, row by row, while everything goes on. It can be stopped and repeated.
+    /// Seals every credential, and every secret of a webhook, with the present key, row by row, while everything goes on. It can be stopped and repeated.
     pub async fn reseal(&self) -> Result<Resealed> {
         let mut result = Resealed { resealed: 0, already: 0, broken: Vec::new() };
         for listed in self.connections().await? {
@@ -81,7 +81,7 @@ impl Operator<'_> {
                     }
                 };
                 let next = Connection { credential: sealed, ..connection.clone() };
-                match self.ports.connections.update(&next, None).await {
+                match self.ports.connections.update(&next, None, &[]).await {
                     Ok(_) => {
                         result.resealed += 1;
                         break;
@@ -95,6 +95,14 @@ impl Operator<'_> {
                     }
                     Err(error) => return Err(error),
                 }
+            }
+        }
+        for webhook in self.webhooks().await? {
+            match self.reseal_webhook(webhook.id).await {
+                Ok(true) => result.resealed += 1,
+                Ok(false) => result.already += 1,
+                Err(error) if error.kind() == ErrorKind::Unsealable => result.broken.push(error.to_string()),
+                Err(error) => return Err(error),
             }
         }
         Ok(result)

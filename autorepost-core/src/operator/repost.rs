@@ -7,6 +7,7 @@ use crate::{
     connection::Connection,
     id::{ConnectionId, PostId, RepostId, RuleId},
     job::NewJob,
+    notice,
     operator::{Operator, ROWS_MAX},
     port::{After, EntropyExt, RepostQuery, Step},
     post::Post,
@@ -238,11 +239,13 @@ impl Operator<'_> {
         let name = event.name();
         let state = apply(repost.state.clone(), event)?;
         let entry = self.entry(name, state.name(), detail);
+        let before = repost.state.name();
         let repost = Repost { state, rule, updated_at: now, ..repost.clone() };
-        let jobs = match repost.state.is_terminal() {
+        let mut jobs = match repost.state.is_terminal() {
             true => Vec::new(),
             false => vec![NewJob::prep(self.job_id(), &repost, now)],
         };
+        jobs.extend(notice::of_repost(self.ports, now, before, &repost).await?);
         let step = Step { lease: None, repost, entry: Some(entry), guards: Vec::new(), after: After::Keep, jobs };
         let stored = self.ports.reposts.step(&step).await?;
         self.ports.wake.wake();

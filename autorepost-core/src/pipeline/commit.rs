@@ -140,7 +140,7 @@ impl Worker {
             connection.handle, self.policy.anomaly_max
         );
         let next = Connection { paused: true, status_detail: Some(text.clone()), ..connection.clone() };
-        match self.ports.connections.update(&next, Some(job.lease())).await {
+        match self.store_connection(job, connection, &next).await {
             Ok(_) => self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text }),
             // Somebody changed the row meanwhile: the next try meets the same guard.
             Err(error) if error.kind() == ErrorKind::Conflict => {}

@@ -88,7 +88,7 @@ impl Worker {
         let stored = if next == *before {
             next
         } else {
-            match self.ports.connections.update(&next, Some(job.lease())).await {
+            match self.store_connection(job, before, &next).await {
                 Ok(stored) => stored,
                 // Somebody changed the row meanwhile. A renewed credential must not be lost, so it goes in again over
                 // the new row, unless the account was connected anew: then theirs is the living one.
@@ -135,7 +135,7 @@ impl Worker {
                 status_detail: None,
                 ..current
             };
-            match self.ports.connections.update(&merged, Some(job.lease())).await {
+            match self.store_connection(job, before, &merged).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 other => return other.map(Some),
             }
@@ -151,7 +151,7 @@ impl Worker {
         }
         let text = format!("ends at {} and could not be renewed: {error}", expires_at.format("%Y-%m-%d %H:%M UTC"));
         let next = Connection { status: ConnectionStatus::Expiring, status_detail: Some(text), ..connection.clone() };
-        match self.ports.connections.update(&next, Some(job.lease())).await {
+        match self.store_connection(job, connection, &next).await {
             Ok(_) => self.tell(&next),
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error),

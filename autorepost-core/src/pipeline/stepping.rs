@@ -8,6 +8,7 @@ use crate::{
     decide::{Decision, decide},
     id::{ConnectionId, RuleId},
     job::{Finish, Job, NewJob},
+    notice,
     policy::after,
     port::{After, EntropyExt, Guard, RepostQuery, Signal, Step},
     repost::{Entry, Repost},
@@ -104,7 +105,8 @@ impl Worker {
         with: With,
         detail: &str,
     ) -> Result<Repost> {
-        let With { after, jobs, guards } = with;
+        let With { after, mut jobs, guards } = with;
+        jobs.extend(notice::of_repost(&self.ports, self.now(), before.state.name(), &repost).await?);
         let step = Step { lease: Some(job.lease()), repost, entry, guards, after, jobs };
         let stored = self.ports.reposts.step(&step).await?;
         if before.state.name() != stored.state.name() {

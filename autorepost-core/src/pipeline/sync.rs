@@ -200,7 +200,7 @@ impl Worker {
             if next == current {
                 return Ok(());
             }
-            match self.ports.connections.update(&next, Some(job.lease())).await {
+            match self.store_connection(job, &current, &next).await {
                 Ok(_) => {
                     if next.status != current.status {
                         self.tell(&next);
@@ -236,7 +236,7 @@ impl Worker {
         if next == connection {
             return Ok(());
         }
-        match self.ports.connections.update(&next, Some(job.lease())).await {
+        match self.store_connection(job, &connection, &next).await {
             Ok(_) => self.tell(&next),
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error),

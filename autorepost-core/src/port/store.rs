@@ -39,10 +39,10 @@ pub trait ConnectionStore: Send + Sync {
     /// Connections, the oldest first: a tenant's, or everybody's for upkeep.
     async fn list(&self, tenant: Option<TenantId>) -> Result<Vec<Connection>>;
 
-    /// Replaces the row whose version is `connection.version`, and counts the version up. With a lease, only while it
-    /// holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)). [`Conflict`](crate::ErrorKind::Conflict) when the row has
-    /// another version. Answers with the row as it is then.
-    async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection>;
+    /// Replaces the row whose version is `connection.version`, counts the version up, and writes `jobs`: all or nothing.
+    /// With a lease, only while it holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)).
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the row has another version. Answers with the row as it is then.
+    async fn update(&self, connection: &Connection, lease: Option<Lease>, jobs: &[NewJob]) -> Result<Connection>;
 }
 
 /// Keeps rules.
@@ -318,6 +318,7 @@ pub trait JobQueue: Send + Sync {
     /// Queues a dead job again, due now, with no failures counted; `false` when it is not dead, or its key is taken.
     async fn replay(&self, job: JobId) -> Result<bool>;
 
-    /// Deletes at most `limit` done jobs that ended longer than `age` ago, and answers how many.
+    /// Deletes at most `limit` done jobs that ended longer than `age` ago, and answers how many. Deliveries to endpoints
+    /// go like that when they are dead, too: an endpoint that is gone for good must not leave rows for ever.
     async fn prune(&self, age: Duration, limit: u32) -> Result<u64>;
 }

@@ -43,7 +43,8 @@ fn run(case: fn(Stores) -> Case) {
         access: memory.clone(),
         audit: memory.clone(),
         answers: memory.clone(),
-        census: memory,
+        census: memory.clone(),
+        webhooks: memory,
         time: Arc::new(Hand(clock)),
     }));
 }

@@ -10,3 +10,4 @@ mod retention;
 mod rules;
 mod state;
 mod support;
+mod webhooks;

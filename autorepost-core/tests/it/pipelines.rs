@@ -360,7 +360,7 @@ fn a_credential_that_cannot_be_renewed_is_not_asked_about_all_the_time() {
     let it = Installation::new(43);
     let mut source = it.source.clone();
     source.expires_at = Some(start() + TimeDelta::minutes(10));
-    block_on(it.bench.ports.connections.update(&source, None)).unwrap();
+    block_on(it.bench.ports.connections.update(&source, None, &[])).unwrap();
     it.run_for(48 * HOUR);
     let asked = it
         .bench

@@ -193,6 +193,14 @@ impl Door {
                 self.hub.memory.enqueue(&jobs).await?;
                 return Ok(stored);
             }
+            Some(Sabotage::ToldAfterwards) => {
+                let (told, jobs) = step.jobs.drain(..).partition(|job| job.kind == JobKind::WebhookDelivery);
+                step.jobs = jobs;
+                let stored = self.write(&step).await?;
+                tick().await;
+                self.hub.memory.enqueue(&told).await?;
+                return Ok(stored);
+            }
             _ => {}
         }
         self.write(&step).await
@@ -223,7 +231,7 @@ impl ConnectionStore for Door {
         self.unit(ConnectionStore::list(self.hub.memory.as_ref(), tenant)).await
     }
 
-    async fn update(&self, connection: &Connection, lease: Option<Lease>) -> Result<Connection> {
+    async fn update(&self, connection: &Connection, lease: Option<Lease>, jobs: &[NewJob]) -> Result<Connection> {
         self.unit(async {
             let (mut connection, mut lease) = (connection.clone(), lease);
             if self.hub.is(Sabotage::CredentialWithoutVersion) {
@@ -233,7 +241,7 @@ impl ConnectionStore for Door {
             if let Some(held) = lease {
                 lease = Some(self.unfenced(held).await);
             }
-            let stored = ConnectionStore::update(self.hub.memory.as_ref(), &connection, lease).await?;
+            let stored = ConnectionStore::update(self.hub.memory.as_ref(), &connection, lease, jobs).await?;
             self.witness_connection(&stored);
             Ok(stored)
         })

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use autorepost_core::{media::MediaKey, state::RepostState};
+use autorepost_core::{media::MediaKey, state::RepostState, webhook::EventType};
 
 use crate::{
     act::{Act, Setting, schedule},
@@ -96,6 +96,14 @@ fn judge(world: &World) -> Result<(), String> {
             // Judged as work that does not drain.
             _ => true,
         };
+        let state = repost.state.name();
+        if let Some(event) = EventType::of_repost(state) {
+            let (post, platform, told) = (&repost.key.post, repost.key.platform, world.told(repost, event));
+            // What a person had tried again may have failed before, too.
+            if told == 0 || told > 1 && event == EventType::RepostPublished {
+                return Err(format!("that post {post} is {state} on {platform} was told {told} times"));
+            }
+        }
         if !is_true {
             let (post, platform, state) = (&repost.key.post, repost.key.platform, &repost.state);
             let told = state.reason().map(|reason| reason.text.clone()).unwrap_or_default();

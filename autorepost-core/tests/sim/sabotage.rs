@@ -43,10 +43,12 @@ pub enum Sabotage {
     NoOverlap,
     /// A new rule is not held against what is known already.
     NewRuleOwesNothing,
+    /// Endpoints are told in a transaction after that of the state.
+    ToldAfterwards,
 }
 
 /// Every fault, and a word of the verdict that it must lead to.
-pub const ALL: [(Sabotage, &str); 20] = [
+pub const ALL: [(Sabotage, &str); 21] = [
     (Sabotage::IntentAfterCommit, "without a stored intent"),
     (Sabotage::DoubtIsRetried, "intents"),
     (Sabotage::DoubtIsFailure, "ended as failed"),
@@ -67,4 +69,5 @@ pub const ALL: [(Sabotage, &str); 20] = [
     (Sabotage::CursorMovesAnyway, "never "),
     (Sabotage::NoOverlap, "never "),
     (Sabotage::NewRuleOwesNothing, "no reposts"),
+    (Sabotage::ToldAfterwards, "was told"),
 ];

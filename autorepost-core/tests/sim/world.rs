@@ -18,7 +18,7 @@ use autorepost_core::{
     credential::Credential,
     id::{ConnectionId, JobId, RuleId, TenantId},
     job::{Job, JobKind, JobState, Lease, NewJob},
-    memory::{ManualClock, Memory, MemoryScratch, MemoryWake, Repeat, SeededEntropy},
+    memory::{ManualClock, Memory, MemoryNotifier, MemoryScratch, MemoryWake, Repeat, SeededEntropy},
     operator::{Operator, Settled},
     policy::{Policy, after},
     port::{Authorizer, ConnectionStore, Destination, EntropyExt, JobQueue, Ports, RuleStore, Source},
@@ -153,7 +153,9 @@ impl World {
             access: access.clone(),
             audit: access.clone(),
             answers: access.clone(),
-            census: access,
+            census: access.clone(),
+            webhooks: access,
+            notifier: Arc::new(MemoryNotifier::default()),
             media: shelf.clone(),
             probe: shelf,
             sources: BTreeMap::from([(Platform::TikTok, feed.clone() as Arc<dyn Source>)]),
@@ -202,6 +204,7 @@ impl World {
     }
 
     fn set_up(&mut self, setting: &Setting) {
+        block_on(Operator::new(&self.base, OWNER, "owner").add_webhook("https://example.com", &[])).unwrap();
         for platform in Platform::ALL {
             let account = self.connect(platform, ConnectionId::new(start(), self.base.entropy.bytes()));
             self.accounts.push(account);

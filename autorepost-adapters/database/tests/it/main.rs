@@ -44,6 +44,7 @@ fn stores(database: &Database) -> Stores {
         audit: database.audit(),
         answers: database.answers(),
         census: database.census(),
+        webhooks: database.webhooks(),
         time: Arc::new(Real),
     }
 }

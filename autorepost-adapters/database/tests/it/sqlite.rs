@@ -5,6 +5,7 @@ use std::path::Path;
 use autorepost_core::{
     ErrorKind,
     conformance::{Case, Stores},
+    job::JobKind,
 };
 use autorepost_database::{Database, DatabaseConfig};
 use sea_orm::ConnectionTrait;
@@ -87,5 +88,31 @@ fn a_query_without_tables_says_what_to_run() {
         let database = Database::connect(&config(folder.path())).await.unwrap();
         let error = database.jobs().stats().await.unwrap_err();
         assert!(error.detail().contains("autorepost migrate"), "{error}");
+    });
+}
+
+/// A newer version works beside this one: what it queues is neither claimed here nor in the way.
+#[test]
+fn jobs_of_a_kind_that_this_version_does_not_know_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let database = Database::connect(&config(folder.path())).await.unwrap();
+        database.migrate().await.unwrap();
+        let raw = sea_orm::Database::connect(config(folder.path()).url).await.unwrap();
+        let (queued, dead) = ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002");
+        for (id, state) in [(queued, "queued"), (dead, "dead")] {
+            let insert = format!(
+                "INSERT INTO jobs (id, kind, tenant, subject, key, lane, priority, run_at, order_at, state, attempts, epoch)
+                VALUES ('{id}', 'of_tomorrow', '{queued}', '{id}', '{id}', '{id}', 0, 0, 0, '{state}', 0, 0)"
+            );
+            raw.execute_unprepared(&insert).await.unwrap();
+        }
+        let minute = std::time::Duration::from_secs(60);
+        assert_eq!(database.jobs().claim(&JobKind::ALL, 9, minute).await.unwrap(), []);
+        assert_eq!(database.jobs().stats().await.unwrap(), []);
+        assert_eq!(database.jobs().dead(9).await.unwrap(), []);
+        assert_eq!(database.census().jobs(None).await.unwrap(), []);
+        assert_eq!(database.census().dead(None, None, 9).await.unwrap(), []);
+        assert_eq!(database.census().job(dead.parse().unwrap()).await.unwrap(), None);
     });
 }

@@ -13,6 +13,7 @@ use autorepost_core::{
     repost::Entry,
     rule::{DestinationSpec, Filters, HashtagRule, Options, Privacy, ReplySettings, RuleSpec, RuleState},
     state::{Owner, Reason, Receipt},
+    webhook::EventType,
 };
 use serde::de::DeserializeOwned;
 
@@ -38,6 +39,7 @@ fn every_word_of_the_core_is_one_of_the_document() {
     Platform::ALL.into_iter().for_each(same::<_, PlatformSchema>);
     Role::ALL.into_iter().for_each(same::<_, RoleSchema>);
     JobKind::ALL.into_iter().for_each(same::<_, JobKindSchema>);
+    EventType::ALL.into_iter().for_each(same::<_, EventTypeSchema>);
     ErrorKind::ALL.into_iter().map(Owner::of).for_each(same::<_, OwnerSchema>);
     [Owner::Reconciling, Owner::Nobody].into_iter().for_each(same::<_, OwnerSchema>);
     use AuthMethod::{FacebookLogin, Google, InstagramLogin, TiktokSession, XOauth1};

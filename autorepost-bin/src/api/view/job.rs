@@ -46,7 +46,7 @@ pub struct JobView {
     /// Where it stands.
     #[schema(value_type = JobStateSchema)]
     state: JobState,
-    /// What it works on: the id of a connection or a repost.
+    /// What it works on: the id of a connection, a repost or a webhook.
     subject: Uuid,
     /// When it is or was due.
     run_at: DateTime<Utc>,

@@ -33,6 +33,7 @@ impl Operation {
                 family.reposts[if self.id == "reposts.cancel" { "planned" } else { "unconfirmed" }].to_string()
             }
             "jobs" => family.dead.id.to_string(),
+            "webhooks" => family.webhook.id.to_string(),
             "api-keys" => key_id(&family.keys[&Role::Viewer]),
             _ => family.tenant.to_string(),
         };
@@ -51,6 +52,7 @@ impl Operation {
             }),
             "rules.create" => rule,
             "rules.update" => json!({ "name": "changed", "spec": rule["spec"] }),
+            "webhooks.create" => json!({ "url": "https://example.com/new", "events": ["repost.failed"] }),
             "reposts.ask" => json!({ "post": family.post }),
             "reposts.confirm" => json!({ "url": "https://x.com/seen" }),
             "brakes.engage" | "brakes.engage_everything" => json!({ "reason": "a drill" }),

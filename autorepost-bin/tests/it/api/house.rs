@@ -20,6 +20,7 @@ use autorepost_core::{
     rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec},
     state::{Event, Owner, Reason, RepostState, Ticket, apply},
     submission::{Content, Submission},
+    webhook::{SigningSecret, Webhook},
 };
 use axum::{
     Router,
@@ -46,6 +47,7 @@ pub struct Family {
     pub post: PostId,
     pub reposts: BTreeMap<&'static str, RepostId>,
     pub dead: NewJob,
+    pub webhook: Webhook,
     pub keys: BTreeMap<Role, String>,
 }
 
@@ -81,7 +83,8 @@ impl House {
         let theirs = family(&bench, id, "THEIRS").await;
         let operator = Operator::new(&bench.ports, TenantId::OWNER, "test");
         let (_, root) = operator.add_api_key("root", Role::Admin, true).await.unwrap();
-        let router = Api::new(bench.ports.clone(), limits).router(Router::new());
+        let incoming = SigningSecret::parse(&SigningSecret::generate([7; 32])).unwrap();
+        let router = Api::new(bench.ports.clone(), limits, Some(incoming)).router(Router::new());
         Self { root: root.expose().to_owned(), bench, router, ours, theirs }
     }
 
@@ -261,11 +264,13 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
     bench.ports.jobs.finish(claimed[0].lease(), &Finish::Dead { note: format!("{mark} note") }).await.unwrap();
     operator.stop(Scope::Tenant(tenant), &format!("{mark} brake")).await.unwrap();
     operator.record(Some(tenant), "test", &format!("{mark} subject"), "asked", "request").await.unwrap();
+    let url = format!("https://example.com/{mark}");
+    let (webhook, _) = operator.add_webhook(&url, &[]).await.unwrap();
     let mut keys = BTreeMap::new();
     for role in Role::ALL {
         let (_, text) = operator.add_api_key(&format!("{mark} {role}"), role, false).await.unwrap();
         keys.insert(role, text.expose().to_owned());
     }
     assert_eq!(source.platform, Platform::TikTok);
-    Family { tenant, source, destination, rule, post: id, reposts, dead, keys }
+    Family { tenant, source, destination, rule, post: id, reposts, dead, webhook, keys }
 }

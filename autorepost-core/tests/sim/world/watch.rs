@@ -5,11 +5,13 @@ use autorepost_core::{
     connection::ConnectionStatus,
     credential::Access,
     id::ConnectionId,
+    job::{Job, JobKind},
     port::ConnectionStore,
     post::Post,
     repost::Repost,
     rule::{Rule, RuleState},
     state::RepostState,
+    webhook::EventType,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -27,6 +29,14 @@ impl World {
         let private = skipped && self.hub.memory.posts().iter().any(hidden);
         let there = |post: &SourcePost| post.found.key == repost.key.post && !post.deleted;
         private && self.leads_to(repost.connection) && self.feed.posts().iter().any(there)
+    }
+
+    /// How many jobs tell the endpoint of this.
+    pub fn told(&self, repost: &Repost, event: EventType) -> usize {
+        let (event, id) = (format!("\"{event}\""), repost.id.to_string());
+        let body = |job: Job| job.new.payload.filter(|_| job.new.kind == JobKind::WebhookDelivery);
+        let bodies = self.hub.memory.jobs().into_iter().filter_map(body);
+        bodies.filter(|body| body.contains(&event) && body.contains(&id)).count()
     }
 
     /// Whether a rule leads to a connection.
