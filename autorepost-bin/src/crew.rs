@@ -189,7 +189,7 @@ fn span(job: &Job) -> Span {
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {
             span.record("connection", display(new.subject));
         }
-        JobKind::Upkeep => {}
+        JobKind::WebhookDelivery | JobKind::Upkeep => {}
     }
     span
 }
