@@ -71,7 +71,7 @@ pub struct Answer {
 
 impl House {
     pub async fn new() -> Self {
-        Self::with(Limits { requests_per_minute_max: 100_000, ..Limits::default() }).await
+        Self::with(Limits { requests_per_minute_max: 10_000, ..Limits::default() }).await
     }
 
     pub async fn with(limits: Limits) -> Self {
