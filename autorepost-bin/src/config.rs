@@ -9,7 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use autorepost_core::{policy::Policy, port::SecretSource, seal::Secret, webhook::SigningSecret};
+use autorepost_core::{
+    policy::Policy,
+    port::{Budget, SecretSource},
+    seal::Secret,
+    webhook::SigningSecret,
+};
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
@@ -86,7 +91,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Most requests in a minute that can be set: the limiter remembers each.
-const REQUESTS_PER_MINUTE_MAX: u32 = 100_000;
+const REQUESTS_PER_MINUTE_MAX: u32 = Budget::LIMIT_MAX;
 /// Read by the command line itself.
 const OTHERS: [&str; 3] = ["AUTOREPOST_CONFIG", "AUTOREPOST_LOG", "AUTOREPOST_LOG_FORMAT"];
 /// The file that is read when none is named.

@@ -22,7 +22,7 @@ struct Served {
 
 impl Served {
     async fn new(mut stage: Stage) -> Self {
-        stage.set("AUTOREPOST_REQUESTS_PER_MINUTE", "100000");
+        stage.set("AUTOREPOST_REQUESTS_PER_MINUTE", "10000");
         let daemon = stage.start().await;
         daemon.until_listening().await;
         let log = daemon.log();
