@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Platform,
     connection::AccountId,
+    decide::Decision,
     id::{ConnectionId, PostId, RepostId, RuleId, TenantId},
+    post::Post,
     state::RepostState,
 };
 
@@ -43,6 +45,32 @@ pub struct Repost {
 }
 
 impl Repost {
+    /// The repost that a decision about a post asks for.
+    pub fn of(id: RepostId, post: &Post, decision: Decision, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            tenant: post.tenant,
+            key: RepostKey {
+                source: post.account.clone(),
+                post: post.found.key.clone(),
+                platform: decision.platform,
+                account: decision.account,
+            },
+            post: post.id,
+            posted_at: post.found.posted_at,
+            rule: decision.rule,
+            connection: decision.connection,
+            state: match decision.skip {
+                Some(reason) => RepostState::Skipped { reason },
+                None => RepostState::Planned,
+            },
+            last_commit_at: None,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        }
+    }
+
     /// The unique key of the one job that moves it.
     pub fn job_key(&self) -> String {
         format!("repost:{}", self.id)

@@ -5,13 +5,14 @@ use serde::Serialize;
 use crate::{
     Error, ErrorKind, Platform, Result,
     connection::Connection,
+    decide::Decision,
     id::{ConnectionId, PostId, RepostId, RuleId},
     job::NewJob,
     notice,
     operator::{Operator, ROWS_MAX},
     port::{After, EntropyExt, RepostQuery, Step},
     post::Post,
-    repost::{Repost, RepostKey},
+    repost::Repost,
     rule::Rule,
     state::{Event, Owner, Reason, Receipt, RepostState, apply},
 };
@@ -123,25 +124,14 @@ impl Operator<'_> {
 
     async fn ask_first(&self, post: &Post, rule: &Rule, connection: &Connection) -> Result<Asked> {
         let now = self.ports.clock.now();
-        let repost = Repost {
-            id: RepostId::new(now, self.ports.entropy.bytes()),
-            tenant: self.tenant,
-            key: RepostKey {
-                source: post.account.clone(),
-                post: post.found.key.clone(),
-                platform: connection.platform,
-                account: connection.account.clone(),
-            },
-            post: post.id,
-            posted_at: post.found.posted_at,
+        let decision = Decision {
             rule: rule.id,
             connection: connection.id,
-            state: RepostState::Planned,
-            last_commit_at: None,
-            created_at: now,
-            updated_at: now,
-            version: 0,
+            platform: connection.platform,
+            account: connection.account.clone(),
+            skip: None,
         };
+        let repost = Repost::of(RepostId::new(now, self.ports.entropy.bytes()), post, decision, now);
         let job = NewJob::prep(self.job_id(), &repost, now);
         let entry = self.entry("asked", repost.state.name(), format!("asked for by hand, by rule \"{}\"", rule.name));
         let added = self.ports.reposts.add(&repost, &job, &entry).await?;

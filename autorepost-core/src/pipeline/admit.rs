@@ -12,7 +12,7 @@ use crate::{
     policy::after,
     port::{Admission, EntropyExt, NewPost, RepostQuery, Signal},
     post::{Cursor, FoundPost, Post},
-    repost::{Repost, RepostKey},
+    repost::Repost,
     rule::Rule,
     state::{Event, RepostState},
     worker::Worker,
@@ -135,29 +135,7 @@ impl Worker {
     /// The repost that a decision asks for.
     fn plan(&self, post: &Post, decision: Decision) -> Repost {
         let now = self.now();
-        let state = match decision.skip {
-            Some(reason) => RepostState::Skipped { reason },
-            None => RepostState::Planned,
-        };
-        Repost {
-            id: RepostId::new(now, self.ports.entropy.bytes()),
-            tenant: post.tenant,
-            key: RepostKey {
-                source: post.account.clone(),
-                post: post.found.key.clone(),
-                platform: decision.platform,
-                account: decision.account,
-            },
-            post: post.id,
-            posted_at: post.found.posted_at,
-            rule: decision.rule,
-            connection: decision.connection,
-            state,
-            last_commit_at: None,
-            created_at: now,
-            updated_at: now,
-            version: 0,
-        }
+        Repost::of(RepostId::new(now, self.ports.entropy.bytes()), post, decision, now)
     }
 
     async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
