@@ -36,6 +36,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     Platform,
     connection::{AccountId, AuthMethod, Connection, ConnectionStatus},
+    decide::Decision,
     id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
     job::{Job, JobKind, NewJob},
     media::{Media, MediaKey},
@@ -46,9 +47,9 @@ use crate::{
         NewPost, PostStore, RepostStore, RuleStore, Step, WebhookStore,
     },
     post::{Cursor, FoundPost, Post, PostKind},
-    repost::{Entry, Repost, RepostKey},
+    repost::{Entry, Repost},
     rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec, RuleState},
-    state::{Event, Receipt, RepostState, Ticket, apply},
+    state::{Event, Receipt, Ticket, apply},
     submission::{Content, Submission},
 };
 
@@ -363,25 +364,7 @@ pub(crate) fn post(source: &Connection, key: &str) -> Post {
 }
 
 pub(crate) fn repost(post: &Post, rule: &Rule, destination: &Connection) -> Repost {
-    Repost {
-        id: RepostId::new(start(), unique()),
-        tenant: post.tenant,
-        key: RepostKey {
-            source: post.account.clone(),
-            post: post.found.key.clone(),
-            platform: destination.platform,
-            account: destination.account.clone(),
-        },
-        post: post.id,
-        posted_at: post.found.posted_at,
-        rule: rule.id,
-        connection: destination.id,
-        state: RepostState::Planned,
-        last_commit_at: None,
-        created_at: start(),
-        updated_at: start(),
-        version: 0,
-    }
+    Repost::of(RepostId::new(start(), unique()), post, Decision::take(rule.id, destination), start())
 }
 
 pub(crate) fn job(kind: JobKind, key: &str, lane: &str) -> NewJob {

@@ -27,6 +27,19 @@ pub struct Decision {
     pub skip: Option<Reason>,
 }
 
+impl Decision {
+    /// A rule's wish that a post goes to a destination.
+    pub fn take(rule: RuleId, destination: &Connection) -> Self {
+        Self {
+            rule,
+            connection: destination.id,
+            platform: destination.platform,
+            account: destination.account.clone(),
+            skip: None,
+        }
+    }
+}
+
 /// Decides what becomes of a post: at most one decision for a destination account, however many rules or connections
 /// lead to it. A rule that takes the post beats one that refuses it; among equals the earlier rule decides.
 ///
@@ -43,13 +56,7 @@ pub fn decide(found: &FoundPost, rules: &[Rule], connections: &BTreeMap<Connecti
         };
         for destination in &rule.spec.destinations {
             let Some(connection) = connections.get(&destination.connection) else { continue };
-            let decision = Decision {
-                rule: rule.id,
-                connection: connection.id,
-                platform: connection.platform,
-                account: connection.account.clone(),
-                skip: skip.clone(),
-            };
+            let decision = Decision { skip: skip.clone(), ..Decision::take(rule.id, connection) };
             let same = |other: &&mut Decision| other.platform == decision.platform && other.account == decision.account;
             match decisions.iter_mut().find(same) {
                 Some(other) if other.skip.is_some() && decision.skip.is_none() => *other = decision,

@@ -124,13 +124,7 @@ impl Operator<'_> {
 
     async fn ask_first(&self, post: &Post, rule: &Rule, connection: &Connection) -> Result<Asked> {
         let now = self.ports.clock.now();
-        let decision = Decision {
-            rule: rule.id,
-            connection: connection.id,
-            platform: connection.platform,
-            account: connection.account.clone(),
-            skip: None,
-        };
+        let decision = Decision::take(rule.id, connection);
         let repost = Repost::of(RepostId::new(now, self.ports.entropy.bytes()), post, decision, now);
         let job = NewJob::prep(self.job_id(), &repost, now);
         let entry = self.entry("asked", repost.state.name(), format!("asked for by hand, by rule \"{}\"", rule.name));

@@ -9,6 +9,7 @@ use autorepost_core::{
     brake::Scope,
     connection::{AuthMethod, Connection},
     credential::Credential,
+    decide::Decision,
     id::{PostId, RepostId, TenantId},
     job::{Finish, JobKind, NewJob},
     media::{Media, MediaKey},
@@ -16,7 +17,7 @@ use autorepost_core::{
     operator::Operator,
     port::{Admission, EntropyExt, NewPost},
     post::{Cursor, FoundPost, Post, PostKind},
-    repost::{Repost, RepostKey},
+    repost::Repost,
     rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec},
     state::{Event, Owner, Reason, RepostState, Ticket, apply},
     submission::{Content, Submission},
@@ -163,25 +164,8 @@ pub fn post(source: &Connection, bench: &Bench, key: &str, secs: i64) -> Post {
 }
 
 pub fn repost(post: &Post, rule: &Rule, destination: &Connection, bench: &Bench, state: RepostState) -> Repost {
-    Repost {
-        id: RepostId::new(start(), bench.ports.entropy.bytes()),
-        tenant: post.tenant,
-        key: RepostKey {
-            source: post.account.clone(),
-            post: post.found.key.clone(),
-            platform: destination.platform,
-            account: destination.account.clone(),
-        },
-        post: post.id,
-        posted_at: post.found.posted_at,
-        rule: rule.id,
-        connection: destination.id,
-        state,
-        last_commit_at: None,
-        created_at: start(),
-        updated_at: start(),
-        version: 0,
-    }
+    let id = RepostId::new(start(), bench.ports.entropy.bytes());
+    Repost { state, ..Repost::of(id, post, Decision::take(rule.id, destination), start()) }
 }
 
 /// A repost's state after a commit that nobody knows the end of.
