@@ -51,6 +51,11 @@ pub enum Command {
     Migrate(Migrate),
     /// Connects an account, or renews its credential.
     Connect(Connect),
+    /// Disconnects an account: its credential is destroyed. What a rule still sends there waits until it is connected again.
+    Disconnect {
+        /// The account, such as "youtube" or "instagram:@handle".
+        account: String,
+    },
     /// Works with rules: which posts go where.
     #[command(subcommand)]
     Rules(Rules),
@@ -141,9 +146,21 @@ pub struct Sandbox {
 /// Options of `migrate`.
 #[derive(Args)]
 pub struct Migrate {
+    /// What to do.
+    #[arg(value_enum, default_value_t = MigrateAction::Up)]
+    pub action: MigrateAction,
     /// Change nothing; fail when something is to be done.
     #[arg(long)]
     pub check: bool,
+}
+
+/// What can be done with the schema.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MigrateAction {
+    /// Apply what is missing.
+    Up,
+    /// List what is applied and what is missing.
+    Status,
 }
 
 /// Options of `connect`.

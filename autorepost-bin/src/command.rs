@@ -17,7 +17,7 @@ use autorepost_core::{
     Error, ErrorKind,
     id::TenantId,
     operator::Operator,
-    port::{EventSink, Ports},
+    port::{EntropyExt as _, EventSink, Ports},
 };
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -100,8 +100,9 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Run => run::run(&context, Parts::All).await,
         Command::Api => run::run(&context, Parts::Api).await,
         Command::Worker => run::run(&context, Parts::Worker).await,
-        Command::Migrate(options) => check::migrate(&context, options.check).await,
+        Command::Migrate(options) => check::migrate(&context, options).await,
         Command::Connect(options) => accounts::connect(&context, options).await,
+        Command::Disconnect { account } => accounts::disconnect(&context, &account).await,
         Command::Rules(options) => rules::rules(&context, options).await,
         Command::Sync(options) => posts::sync(&context, options).await,
         Command::Repost(options) => posts::repost(&context, options).await,
@@ -162,6 +163,18 @@ const OPERATOR: &str = "operator";
 
 fn operator(ports: &Ports) -> Operator<'_> {
     Operator::new(ports, TenantId::OWNER, OPERATOR)
+}
+
+/// Writes down what a command did: to its tenant, or to the whole installation. It has no request, so it is given a number
+/// of its own.
+async fn record(
+    operator: &Operator<'_>,
+    tenant: Option<TenantId>,
+    action: &str,
+    subject: String,
+) -> anyhow::Result<()> {
+    let request = format!("command-{:016x}", operator.ports().entropy.number());
+    Ok(operator.record(tenant, action, &subject, "done", &request).await?)
 }
 
 /// An empty table.

@@ -23,7 +23,7 @@ use autorepost_core::{
     worker::Worker,
 };
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
@@ -34,10 +34,12 @@ use tracing::{
 
 use crate::telemetry::heartbeat::Pulse;
 
-/// Jobs that run at once at most.
-pub const JOBS_MAX: usize = 16;
-/// Deliveries to webhooks that run at once at most, beside those: however slow the endpoints are, nothing else waits.
-const DELIVERIES_MAX: usize = 16;
+/// Jobs of a kind that run at once at most, in places of their own: however large the videos and however slow the platforms
+/// or the endpoints are, nothing else waits for them.
+const PLACES: &[(JobKind, usize)] =
+    &[(JobKind::RepostPublish, 12), (JobKind::RepostPrep, 6), (JobKind::WebhookDelivery, 16)];
+/// Jobs of all other kinds together that run at once at most: looks at sources, renewals of credentials, upkeep.
+const OTHERS_MAX: usize = 12;
 /// The longest time between two looks at the queue when nobody wakes us.
 const POLL_MAX: Duration = Duration::from_secs(1);
 /// The shortest.
@@ -76,29 +78,31 @@ async fn work_within(
     let held = Arc::new(Held::default());
     let mut keeper = JoinSet::new();
     keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&pulse), Arc::clone(&held)));
-    let (mut jobs, mut deliveries) = (JoinSet::new(), JoinSet::new());
-    let others: Vec<JobKind> = JobKind::ALL.into_iter().filter(|kind| *kind != JobKind::WebhookDelivery).collect();
+    let (mut jobs, places) = (JoinSet::new(), places());
     let mut seen = 0;
     while !*stop.borrow() {
-        for (kinds, max, running) in
-            [(others.as_slice(), JOBS_MAX, &mut jobs), (&[JobKind::WebhookDelivery], DELIVERIES_MAX, &mut deliveries)]
-        {
-            let room = max - running.len();
+        for (kinds, places) in &places {
+            let room = places.available_permits() as u32;
             if room == 0 {
                 continue;
             }
             let until = Instant::now() + certain(&worker);
             let claimed = tokio::select! {
-                claimed = worker.claim(kinds, room as u32) => claimed,
+                claimed = worker.claim(kinds, room) => claimed,
                 () = late(stop.clone()) => break,
             };
             match claimed {
                 Ok(claimed) => {
                     pulse.reached();
                     for job in claimed {
-                        let holding = held.add(&job, until);
-                        let span = span(&job);
-                        running.spawn(run(Arc::clone(&worker), job, holding).instrument(span));
+                        let (holding, span) = (held.add(&job, until), span(&job));
+                        let work = run(Arc::clone(&worker), job, holding).instrument(span);
+                        // Nobody else takes places, so there are as many as were asked for.
+                        let place = Arc::clone(places).try_acquire_owned();
+                        jobs.spawn(async move {
+                            work.await;
+                            drop(place);
+                        });
                     }
                 }
                 Err(error) => tracing::error!("{error}"),
@@ -108,31 +112,32 @@ async fn work_within(
             _ = stop.changed() => {}
             now = ports.wake.wait(seen) => seen = now,
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => tell(ended),
-            Some(ended) = deliveries.join_next(), if !deliveries.is_empty() => tell(ended),
             () = rest(&worker) => {}
         }
-        for running in [&mut jobs, &mut deliveries] {
-            while let Some(ended) = running.try_join_next() {
-                tell(ended);
-            }
+        while let Some(ended) = jobs.try_join_next() {
+            tell(ended);
         }
     }
     let ending = async {
-        for running in [&mut jobs, &mut deliveries] {
-            while let Some(ended) = running.join_next().await {
-                tell(ended);
-            }
+        while let Some(ended) = jobs.join_next().await {
+            tell(ended);
         }
     };
     if timeout(grace, ending).await.is_err() {
         let left = held.all();
         tracing::warn!("{} jobs did not end in time: they go on elsewhere", left.len());
         jobs.shutdown().await;
-        deliveries.shutdown().await;
         // Whoever cannot be told finds out when the leases end.
         let _ = timeout(PUT_BACK_MAX, put_back(&worker, &left)).await;
     }
     Ok(())
+}
+
+/// The kinds of jobs, and the places for them.
+fn places() -> Vec<(Vec<JobKind>, Arc<Semaphore>)> {
+    let others = JobKind::ALL.into_iter().filter(|kind| PLACES.iter().all(|(one, _)| one != kind)).collect();
+    let own = PLACES.iter().map(|(kind, max)| (vec![*kind], *max));
+    own.chain([(others, OTHERS_MAX)]).map(|(kinds, max)| (kinds, Arc::new(Semaphore::new(max)))).collect()
 }
 
 /// For how long after it was asked for a lease certainly holds. The rest is for clocks that differ.

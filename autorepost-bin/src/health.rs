@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-pub use probes::{ask, router};
+pub use probes::{ask, router, version_at};
 
 /// How long one check may take.
 const CHECK_MAX: Duration = Duration::from_secs(2);

@@ -34,6 +34,8 @@ pub enum Credential {
         /// The token's secret.
         secret: String,
     },
+    /// Nothing any more: the account was disconnected.
+    Forgotten,
 }
 
 impl fmt::Debug for Credential {
@@ -42,6 +44,7 @@ impl fmt::Debug for Credential {
             Self::Cookies { .. } => "Cookies(..)",
             Self::Bearer { .. } => "Bearer(..)",
             Self::OAuth1 { .. } => "OAuth1(..)",
+            Self::Forgotten => "Forgotten",
         })
     }
 }

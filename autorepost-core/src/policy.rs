@@ -56,6 +56,8 @@ pub struct Policy {
     pub upkeep_every: Duration,
     /// How long finished jobs stay.
     pub finished_jobs_kept: Duration,
+    /// How long lines of the audit log stay.
+    pub audit_log_kept: Duration,
     /// Time between two checks of a credential that has no expiry.
     pub verify_every: Duration,
     /// How long before its expiry a credential that could not be renewed is called expiring.
@@ -103,6 +105,7 @@ impl Default for Policy {
             hold: Duration::from_secs(5 * MINUTE),
             upkeep_every: Duration::from_secs(5 * MINUTE),
             finished_jobs_kept: Duration::from_secs(7 * DAY),
+            audit_log_kept: Duration::from_secs(400 * DAY),
             verify_every: Duration::from_secs(DAY),
             expiring_before: Duration::from_secs(14 * DAY),
             media_bytes_max: 4 << 30,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use autorepost_core::{
     Error, ErrorKind, Result,
     access::{ApiKey, AuditEntry, Tenant},
-    id::{ApiKeyId, TenantId},
+    id::{ApiKeyId, AuditId, TenantId},
     port::{AccessStore, AuditLog, AuditQuery, KeyQuery},
 };
 use chrono::{DateTime, Utc};
@@ -94,6 +94,13 @@ impl AuditLog for Database {
         text += &format!(" ORDER BY at DESC, id DESC LIMIT ${}", values.len());
         let rows = sql::all(&self.db, op, text, values).await?;
         rows.iter().map(|row| sql::read(row, op)).collect()
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, max: u32) -> Result<u64> {
+        // Ids begin with their time, and the primary key is in their order: no other index is needed.
+        let delete = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < $1 ORDER BY id LIMIT $2)";
+        let values = [sql::id(AuditId::new(before, [0; 10])), sql::number(max)];
+        sql::run(&self.db, "prune audit log", delete, values).await
     }
 }
 

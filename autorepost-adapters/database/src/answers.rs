@@ -29,8 +29,8 @@ impl IdempotencyStore for Database {
         );
         sql::run(&tx, OP, prune, [sql::time(now), sql::number(ANSWERS_PRUNED_MAX)]).await?;
         let count = "SELECT COUNT(*) AS n FROM (
-            SELECT 1 AS one FROM answers WHERE tenant = $1 AND api_key = $2 LIMIT $3) counted";
-        let values = [sql::id(key.tenant), sql::id(key.api_key), sql::number(ANSWERS_MAX)];
+            SELECT 1 AS one FROM answers WHERE tenant = $1 AND api_key = $2 AND until > $4 LIMIT $3) counted";
+        let values = [sql::id(key.tenant), sql::id(key.api_key), sql::number(ANSWERS_MAX), sql::time(now)];
         let row = sql::one(&tx, OP, count, values).await?;
         let full = row.map_or(Ok(0), |row| sql::integer(&row, OP, "n"))? >= i64::from(ANSWERS_MAX);
 
@@ -46,8 +46,11 @@ impl IdempotencyStore for Database {
             sql::commit(tx, OP).await?;
             return Ok(Begun::Claimed);
         }
-        let query = "SELECT digest, status, body FROM answers WHERE tenant = $1 AND api_key = $2 AND name = $3";
-        let found = sql::one(&tx, OP, query, place(key)).await?;
+        let query = "SELECT digest, status, body FROM answers
+            WHERE tenant = $1 AND api_key = $2 AND name = $3 AND until > $4";
+        let mut values = Vec::from(place(key));
+        values.push(sql::time(now));
+        let found = sql::one(&tx, OP, query, values).await?;
         sql::commit(tx, OP).await?;
         let Some(row) = found else {
             let text =

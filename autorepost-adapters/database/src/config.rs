@@ -10,7 +10,8 @@ pub struct DatabaseConfig {
     /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
     ///
     /// With `?sslmode=` it says how Postgres is reached: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`.
-    /// Without, it is `verify-full`, or `prefer` when the server is on this machine.
+    /// Without, it is `verify-full`, or `prefer` when the server is on this machine. `verify-ca`, and `require` with
+    /// authorities, check the server's name as well.
     pub url: String,
     /// Connections at most; SQLite has one.
     pub connections_max: u32,

@@ -1,15 +1,16 @@
 //! Opening a database.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use autorepost_core::{Error, ErrorKind, Result};
 use sea_orm::{
     ConnectOptions, DbErr, RuntimeErr, SqlxPostgresConnector,
     sqlx::{
-        ConnectOptions as _,
+        self, ConnectOptions as _, Connection as _,
         postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     },
 };
+use tokio::time::timeout;
 
 use crate::{
     CaBundle, DatabaseConfig,
@@ -62,6 +63,14 @@ async fn postgres(config: &DatabaseConfig) -> Result<Link> {
         .min_connections(config.connections_min)
         .acquire_timeout(config.acquire_timeout)
         .max_lifetime(config.connection_life_max)
+        // The pool itself waits without end for the answer of a connection that comes back, and lends its place to nobody.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let silent = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
+                timeout(ANSWER_GRACE, connection.ping()).await.map_err(silent)??;
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options);
     let login = config
         .password
@@ -97,13 +106,14 @@ fn options(config: &DatabaseConfig) -> Result<PgConnectOptions> {
     }
     let said = |keys: &[&str]| parameters(&config.url).any(|key| keys.contains(&key));
     let mut mode = options.get_ssl_mode();
-    if !said(&["sslmode", "ssl-mode"]) && options.get_socket().is_none() && !is_loopback(options.get_host()) {
+    if !said(&["sslmode", "ssl-mode"]) && !is_local(&options) {
         mode = PgSslMode::VerifyFull;
     }
-    // As libpq has it: whoever names authorities wants them to be asked.
+    // Whoever names authorities wants them to be asked. They come beside the public ones here, so that the name of the
+    // server must be right, too: anybody has a public certificate for some name.
     let authorities = config.ca.is_some() || said(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
-    if matches!(mode, PgSslMode::Require) && authorities {
-        mode = PgSslMode::VerifyCa;
+    if matches!(mode, PgSslMode::VerifyCa) || matches!(mode, PgSslMode::Require) && authorities {
+        mode = PgSslMode::VerifyFull;
     }
     options = options.ssl_mode(mode);
     Ok(match &config.ca {
@@ -123,9 +133,14 @@ fn parameters(url: &str) -> impl Iterator<Item = &str> {
     query.split('&').map(|pair| pair.split('=').next().unwrap_or_default())
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether the server is on this machine.
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -149,8 +164,8 @@ mod tests {
             ("postgres://u@db.example.com/x?sslmode=disable", false, "Disable"),
             ("postgres://u@db.example.com/x?sslmode=prefer", false, "Prefer"),
             ("postgres://u@db.example.com/x?sslmode=require", false, "Require"),
-            ("postgres://u@db.example.com/x?sslmode=require", true, "VerifyCa"),
-            ("postgres://u@db.example.com/x?sslrootcert=/ca.pem&sslmode=require", false, "VerifyCa"),
+            ("postgres://u@db.example.com/x?sslmode=require", true, "VerifyFull"),
+            ("postgres://u@db.example.com/x?sslrootcert=/ca.pem&sslmode=require", false, "VerifyFull"),
             ("postgres://u@127.0.0.1/x", false, "Prefer"),
             ("postgres://u@LOCALHOST/x", false, "Prefer"),
             ("postgres://u@[::1]/x", false, "Prefer"),

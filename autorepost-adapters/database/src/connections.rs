@@ -24,8 +24,10 @@ async fn find(
     tenant: TenantId,
     platform: Platform,
     account: &AccountId,
+    lock: &str,
 ) -> Result<Option<Connection>> {
-    let query = "SELECT version, doc FROM connections WHERE tenant = $1 AND platform = $2 AND account = $3";
+    let query =
+        format!("SELECT version, doc FROM connections WHERE tenant = $1 AND platform = $2 AND account = $3{lock}");
     let values = [sql::id(tenant), platform.as_str().into(), account.as_str().into()];
     sql::one(conn, OP_READ, query, values).await?.as_ref().map(row).transpose()
 }
@@ -35,7 +37,9 @@ impl ConnectionStore for Database {
     async fn connect(&self, connection: &Connection, new_jobs: &[NewJob]) -> Result<Connection> {
         let op = "connect account";
         let tx = self.begin(op).await?;
-        let stored = match find(&tx, connection.tenant, connection.platform, &connection.account).await? {
+        // What is kept of the row must not change in between; on SQLite the transaction is the only writer.
+        let lock = if sql::is_postgres(&tx) { " FOR UPDATE" } else { "" };
+        let stored = match find(&tx, connection.tenant, connection.platform, &connection.account, lock).await? {
             Some(known) if known.id != connection.id => {
                 return Err(Error::conflict(op, format!("the account is connected as {}", known.id)));
             }
@@ -79,7 +83,7 @@ impl ConnectionStore for Database {
     }
 
     async fn find(&self, tenant: TenantId, platform: Platform, account: &AccountId) -> Result<Option<Connection>> {
-        find(&self.db, tenant, platform, account).await
+        find(&self.db, tenant, platform, account, "").await
     }
 
     async fn list(&self, tenant: Option<TenantId>) -> Result<Vec<Connection>> {

@@ -1,6 +1,6 @@
 //! The job queue.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use autorepost_core::{
@@ -19,6 +19,8 @@ pub(crate) const COLUMNS: &str =
     "id, kind, tenant, subject, key, lane, run_at, order_at, state, attempts, epoch, leased_until, note, payload";
 /// How often a claim is tried again when another worker was faster in one of its lanes.
 const CLAIM_TRIES_MAX: u32 = 10;
+/// For how long.
+const CLAIM_AGAIN_MAX: Duration = Duration::from_secs(1);
 /// Up to so many due jobs are ordered at each claim, which takes some milliseconds.
 const DUE_FEW_MAX: i64 = 1_000;
 
@@ -121,7 +123,7 @@ fn pick_among_few(now: &str, kinds: usize, is_postgres: bool) -> String {
     let places = sql::places(2, kinds);
     let skip_locked = if is_postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
     format!(
-        "SELECT id FROM jobs WHERE state = 'queued' AND id IN (
+        "SELECT id FROM jobs WHERE state = 'queued' AND run_at <= {now} AND id IN (
             SELECT id FROM (
                 SELECT id, priority, order_at,
                     ROW_NUMBER() OVER (PARTITION BY lane ORDER BY priority, order_at, id) AS place
@@ -234,13 +236,15 @@ impl JobQueue for Database {
         if kinds.is_empty() || max == 0 {
             return Ok(Vec::new());
         }
-        let mut tries = 0;
+        let (mut tries, began) = (0, Instant::now());
         loop {
             tries += 1;
             match self.try_claim(kinds, max, lease).await {
-                // Another worker took a job of the same lane in this moment, or stood in the way.
+                // Another worker took a job of the same lane in this moment, or stood in the way. When the server is away
+                // the caller is told soon: it counts the lease from before this call.
                 Err(error)
                     if tries < CLAIM_TRIES_MAX
+                        && began.elapsed() < CLAIM_AGAIN_MAX
                         && matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unavailable) => {}
                 other => return other,
             }
@@ -318,7 +322,7 @@ impl JobQueue for Database {
 
     async fn prune(&self, age: Duration, limit: u32) -> Result<u64> {
         let delete = format!(
-            "DELETE FROM jobs WHERE id IN (
+            "DELETE FROM jobs WHERE state IN ('done', 'dead') AND id IN (
             SELECT id FROM jobs WHERE (state = 'done' OR state = 'dead' AND kind = '{}') AND finished_at < {} - $1
             ORDER BY finished_at LIMIT $2)",
             JobKind::WebhookDelivery,

@@ -34,9 +34,16 @@ impl Link {
         self.call(|| self.db.ping()).await
     }
 
+    /// Begins a transaction, in a task of its own. A caller may go away in the middle (its lease is over, its request took too
+    /// long), and a connection whose `BEGIN` is under way would be lent out again inside that transaction: the driver does
+    /// not know of it yet. Here it is known by the time that it is dropped, and rolled back.
     pub(crate) async fn begin(&self, options: TransactionOptions) -> Result<Transaction, DbErr> {
-        let tx = self.call(|| self.db.begin_with_options(options)).await?;
-        Ok(Transaction { tx, answer_max: self.answer_max })
+        let begin = || {
+            let db = self.db.clone();
+            let begun = tokio::spawn(async move { db.begin_with_options(options).await });
+            async { begun.await.unwrap_or_else(|gone| Err(DbErr::Custom(gone.to_string()))) }
+        };
+        Ok(Transaction { tx: self.call(begin).await?, answer_max: self.answer_max })
     }
 
     async fn call<T, F: Future<Output = Result<T, DbErr>>>(&self, call: impl Fn() -> F) -> Result<T, DbErr> {

@@ -77,8 +77,11 @@ impl Login {
             return false;
         }
         *asked = Some(Instant::now());
-        let refreshed = self.source.refresh().await;
-        match refreshed.and(self.take().await) {
+        if let Err(error) = self.source.refresh().await {
+            // Of several places one may be away; another may have the password.
+            tracing::debug!("{error}");
+        }
+        match self.take().await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!("the database refuses the password, and there is no other: {error}");

@@ -29,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(MediaIndex),
             Box::new(ClaimOrder),
             Box::new(Webhooks),
+            Box::new(AccountTimes),
         ]
     }
 }
@@ -39,6 +40,9 @@ pub(crate) const LOCK: &[&str] = &[
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL lock_timeout = '10min'",
     "SELECT pg_advisory_xact_lock(7020541180036118373)",
+    // What works on the old schema meanwhile takes a job's row first, so the tables are locked in the same order.
+    "DO $$ BEGIN IF to_regclass('jobs') IS NOT NULL THEN
+        LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE; END IF; END $$",
 ];
 
 /// The first schema. Times are microseconds since 1970, ids are UUIDs as text, documents are JSON as text.
@@ -234,6 +238,32 @@ impl MigrationTrait for Webhooks {
         // SQLite has no IF NOT EXISTS for columns, and its migrations are not one transaction.
         if !manager.has_column("jobs", "payload").await? {
             conn.execute_unprepared("ALTER TABLE jobs ADD COLUMN payload TEXT").await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reposts by time: those that an account shows, those that are on their way to it, and all of a tenant.
+struct AccountTimes;
+
+impl MigrationName for AccountTimes {
+    fn name(&self) -> &str {
+        "m0007_account_times"
+    }
+}
+
+const ACCOUNT_TIMES: &[&str] = &[
+    "CREATE INDEX IF NOT EXISTS reposts_published ON reposts (tenant, platform, account, published_at)
+        WHERE published_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS reposts_on_their_way ON reposts (tenant, platform, account, posted_at) WHERE live = 1",
+    "CREATE INDEX IF NOT EXISTS reposts_time ON reposts (tenant, posted_at, id)",
+];
+
+#[async_trait]
+impl MigrationTrait for AccountTimes {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for sql in ACCOUNT_TIMES {
+            manager.get_connection().execute_unprepared(sql).await?;
         }
         Ok(())
     }

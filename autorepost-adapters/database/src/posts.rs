@@ -182,8 +182,9 @@ impl Database {
         let query = format!("SELECT doc FROM posts WHERE id = $1 AND tenant = $2{lock}");
         if let Some(row) = sql::one(&tx, op, query, [sql::id(post), sql::id(tenant)]).await? {
             let changed = change(sql::read(&row, op)?);
-            let update = "UPDATE posts SET doc = $1 WHERE id = $2";
-            sql::run(&tx, op, update, [sql::doc(op, &changed)?, sql::id(post)]).await?;
+            let update = "UPDATE posts SET posted_at = $1, doc = $2 WHERE id = $3";
+            let values = [sql::time(changed.found.posted_at), sql::doc(op, &changed)?, sql::id(post)];
+            sql::run(&tx, op, update, values).await?;
         }
         sql::commit(tx, op).await
     }

@@ -110,7 +110,7 @@ impl AwsSecrets {
                 _ => error,
             }
         })?;
-        self.cache.put(bundle);
+        self.cache.put(bundle).await;
         Ok(())
     }
 

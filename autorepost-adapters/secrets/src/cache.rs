@@ -111,7 +111,9 @@ impl Cache {
     }
 
     /// Keeps a bundle that was just written.
-    pub(crate) fn put(&self, bundle: Bundle) {
+    pub(crate) async fn put(&self, bundle: Bundle) {
+        // After a fetch that is under way: it may bring what was there before.
+        let _fetching = self.fetching.lock().await;
         let _ = self.take(Ok(bundle));
     }
 

@@ -51,6 +51,7 @@ pub const NEEDS: &[Need] = &[
     need("GET", "/v1/connections", "connections.list", Viewer),
     need("POST", "/v1/connections", "connections.connect", Operator),
     need("GET", "/v1/connections/{id}", "connections.get", Viewer),
+    need("DELETE", "/v1/connections/{id}", "connections.disconnect", Operator),
     need("POST", "/v1/connections/{id}/pause", "connections.pause", Operator),
     need("POST", "/v1/connections/{id}/resume", "connections.resume", Operator),
     need("POST", "/v1/connections/{id}/check", "connections.check", Operator),

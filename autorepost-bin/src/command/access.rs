@@ -7,11 +7,11 @@ use autorepost_core::{
     access::{API_KEYS_MAX, ApiKey, TENANTS_MAX, Tenant},
     id::TenantId,
     operator::Operator,
-    port::{EntropyExt, KeyQuery, Ports},
+    port::{KeyQuery, Ports},
 };
 use serde_json::{Value, json};
 
-use super::{Context, OPERATOR, operator, table};
+use super::{Context, OPERATOR, operator, record, table};
 use crate::cli::{AddKey, ApiKeys, Tenants};
 
 pub async fn tenants(context: &Context, command: Tenants) -> anyhow::Result<ExitCode> {
@@ -111,15 +111,4 @@ async fn named(ports: &Ports, name: &str) -> anyhow::Result<TenantId> {
         Some(tenant) => Ok(tenant.id),
         None => bail!("no tenant is called \"{name}\": \"autorepost tenants list\" shows them"),
     }
-}
-
-/// Writes down what was done; a command has no request, so it is given a number of its own.
-async fn record(
-    operator: &Operator<'_>,
-    tenant: Option<TenantId>,
-    action: &str,
-    subject: String,
-) -> anyhow::Result<()> {
-    let request = format!("command-{:016x}", operator.ports().entropy.number());
-    Ok(operator.record(tenant, action, &subject, "done", &request).await?)
 }

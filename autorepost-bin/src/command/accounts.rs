@@ -1,14 +1,20 @@
-//! `connect`, `pause`, `resume`.
+//! `connect`, `disconnect`, `pause`, `resume`.
 
 use std::{io::Read, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use autorepost_core::{
-    Error, ErrorKind, Platform, brake::Scope, connection::AuthMethod, credential::Credential, port::Clock as _,
+    Error, ErrorKind, Platform,
+    brake::Scope,
+    connection::{AuthMethod, Connection},
+    credential::Credential,
+    operator::Operator,
+    port::Clock as _,
+    rule::Rule,
 };
 use serde_json::json;
 
-use super::{Context, operator, usage};
+use super::{Context, operator, record, usage};
 use crate::{
     ambient::SystemClock,
     cli::{Connect, Login, Pause, Resume},
@@ -27,7 +33,9 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
     let account = options.account.unwrap_or_default();
     let handle = options.handle.unwrap_or_default();
     let handle = handle.trim_start_matches('@');
-    let connection = operator(&ports).connect(method, &account, handle, credential).await?;
+    let operator = operator(&ports);
+    let connection = operator.connect(method, &account, handle, credential).await?;
+    recorded(&operator, "connections.connect", &connection).await?;
     let value = json!({
         "id": connection.id, "platform": connection.platform, "account": connection.account,
         "handle": connection.handle, "expires_at": connection.expires_at,
@@ -73,10 +81,37 @@ fn read(method: AuthMethod, file: Option<&Path>) -> anyhow::Result<Credential> {
     credential::read(method, &text, SystemClock.now()).with_context(|| name.to_string())
 }
 
+pub async fn disconnect(context: &Context, name: &str) -> anyhow::Result<ExitCode> {
+    let ports = context.ports_with_any_key().await?;
+    let operator = operator(&ports);
+    let account = operator.disconnect(operator.connection(name).await?.id).await?;
+    recorded(&operator, "connections.disconnect", &account).await?;
+    let to_it = |rule: &&Rule| {
+        rule.source == account.id || rule.spec.destinations.iter().any(|to| to.connection == account.id)
+    };
+    let rules: Vec<_> = operator.rules().await?.iter().filter(to_it).map(|rule| rule.name.clone()).collect();
+    let value = json!({ "platform": account.platform, "handle": account.handle, "rules": rules });
+    context.show(&value, || {
+        let (platform, handle) = (account.platform, &account.handle);
+        let mut text = format!("{platform}:@{handle} is disconnected, and its credential is destroyed\n");
+        if !rules.is_empty() {
+            text += &format!("these rules name it still, and wait for it: {}\n", rules.join(", "));
+        }
+        text + &format!("to withdraw the grant as well, use {}'s own page of connected apps\n", platform.title())
+    })
+}
+
+/// Writes down what was done to an account.
+async fn recorded(operator: &Operator<'_>, action: &str, account: &Connection) -> anyhow::Result<()> {
+    record(operator, Some(account.tenant), action, format!("connections/{}", account.id)).await
+}
+
 pub async fn pause(context: &Context, options: Pause) -> anyhow::Result<ExitCode> {
     let ports = context.ports().await?;
     let Some(name) = &options.account else {
-        operator(&ports).stop(Scope::Everything, &options.reason).await?;
+        let operator = operator(&ports);
+        operator.stop(Scope::Everything, &options.reason).await?;
+        record(&operator, None, "brakes.engage_everything", "brakes/everything".into()).await?;
         let text = "publishing is stopped: \"autorepost resume\" lets it go on\n";
         return context.show(&json!({ "stopped": "everything", "reason": options.reason }), || text.into());
     };
@@ -86,7 +121,9 @@ pub async fn pause(context: &Context, options: Pause) -> anyhow::Result<ExitCode
 pub async fn resume(context: &Context, options: Resume) -> anyhow::Result<ExitCode> {
     let ports = context.ports().await?;
     let Some(name) = &options.account else {
-        let was = operator(&ports).go_on(Scope::Everything).await?;
+        let operator = operator(&ports);
+        let was = operator.go_on(Scope::Everything).await?;
+        record(&operator, None, "brakes.release_everything", "brakes/everything".into()).await?;
         let text = if was { "publishing goes on\n" } else { "publishing was not stopped\n" };
         return context.show(&json!({ "released": was }), || text.into());
     };
@@ -95,7 +132,9 @@ pub async fn resume(context: &Context, options: Resume) -> anyhow::Result<ExitCo
 
 async fn held(context: &Context, name: &str, paused: bool) -> anyhow::Result<ExitCode> {
     let ports = context.ports().await?;
-    let account = operator(&ports).set_paused(name, paused).await?;
+    let operator = operator(&ports);
+    let account = operator.set_paused(name, paused).await?;
+    recorded(&operator, if paused { "connections.pause" } else { "connections.resume" }, &account).await?;
     let value = json!({ "platform": account.platform, "handle": account.handle, "paused": account.paused });
     let does = if paused { "is held" } else { "goes on" };
     context.show(&value, || format!("{}:@{} {does}\n", account.platform, account.handle))

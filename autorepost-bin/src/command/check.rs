@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use autorepost_core::{
     connection::{AuthMethod, Connection},
     media::MediaKey,
@@ -14,6 +14,8 @@ use serde_json::json;
 
 use super::{Context, operator, table};
 use crate::{
+    ambient::SystemClock,
+    cli::{Migrate, MigrateAction},
     config::{Bucket, Config, Origin, file_key},
     health,
     setup::services,
@@ -22,17 +24,24 @@ use crate::{
 /// How long a platform may take to answer the doctor.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
-pub async fn migrate(context: &Context, check: bool) -> anyhow::Result<ExitCode> {
+pub async fn migrate(context: &Context, options: Migrate) -> anyhow::Result<ExitCode> {
     let database = services::any_database(&context.config).await?;
     let before = database.schema().await?;
-    let after = if check { before.clone() } else { database.migrate().await? };
+    let looks = options.check || options.action == MigrateAction::Status;
+    let after = if looks { before.clone() } else { database.migrate().await? };
     let value = json!({ "applied": after.applied, "pending": after.pending });
-    context.show(&value, || match (before.pending.len(), check) {
-        (0, _) => "the database is up to date\n".into(),
-        (_, true) => format!("to be applied: {}\n", before.pending.join(", ")),
-        (_, false) => format!("applied: {}\n", before.pending.join(", ")),
+    let pending = before.pending.join(", ");
+    context.show(&value, || match (before.pending.is_empty(), options.action) {
+        (_, MigrateAction::Status) => {
+            let line = |state: &'static str| move |name: &String| format!("{state:<8} {name}\n");
+            after.applied.iter().map(line("applied")).chain(after.pending.iter().map(line("missing"))).collect()
+        }
+        (true, MigrateAction::Up) => "the database is up to date\n".into(),
+        (false, MigrateAction::Up) if looks => format!("to be applied: {pending}\n"),
+        (false, MigrateAction::Up) => format!("applied: {pending}\n"),
     })?;
-    Ok(if after.pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let fails = !after.pending.is_empty() && (options.check || options.action == MigrateAction::Up);
+    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 pub async fn healthcheck(context: &Context) -> anyhow::Result<ExitCode> {
@@ -52,10 +61,14 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
         findings.push(Finding { what: what.to_owned(), result });
     };
     note("configuration", Ok(origins(&context.config)));
+    note("secrets", secrets(&context.config).await);
     let text = |error: anyhow::Error| format!("{error:#}");
     match &context.config.bucket {
         None => note("media folder", media_folder(&context.config).await.map_err(text)),
         Some(bucket) => note("bucket", media_bucket(&context.config, bucket).await.map_err(text)),
+    }
+    if let Some(url) = &context.config.public_url {
+        note("public address", public_address(url).await.map_err(text));
     }
     if context.config.redis.is_some() {
         note("Redis", redis(&context.config).await.map_err(text));
@@ -64,6 +77,7 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
         Err(error) => note("database and keys", Err(format!("{error:#}"))),
         Ok(ports) => {
             note("database and keys", Ok(format!("sealing with key {}", ports.keys.sealing_key_id())));
+            note("clock", clock(context).await.map_err(text));
             let connections = operator(&ports).connections().await?;
             if connections.is_empty() {
                 note("accounts", Err("none is connected: use \"autorepost connect\"".into()));
@@ -101,10 +115,43 @@ fn origins(config: &Config) -> String {
     let set: Vec<_> = config
         .origins
         .iter()
-        .filter(|(_, origin)| *origin != Origin::Default)
+        .filter(|(setting, origin)| *origin != Origin::Default && !setting.secret)
         .map(|(setting, origin)| format!("{} from the {}", setting.name, origin_text(*origin)))
         .collect();
     if set.is_empty() { "nothing is set, the defaults hold".into() } else { set.join(", ") }
+}
+
+/// Which place gives each secret, and which places it hides: their rotations are not seen.
+async fn secrets(config: &Config) -> Result<String, String> {
+    let mut told = Vec::new();
+    for (setting, _) in config.origins.iter().filter(|(setting, _)| setting.secret) {
+        let origin = config.secrets.origin(setting.name).await.map_err(|error| error.to_string())?;
+        let Some(autorepost_secrets::Origin { layer, hidden }) = origin else { continue };
+        let hides = if hidden.is_empty() { String::new() } else { format!(" (hides {})", hidden.join(", ")) };
+        told.push(format!("{} from the {layer}{hides}", setting.name));
+    }
+    Ok(if told.is_empty() { "none is set".into() } else { told.join(", ") })
+}
+
+/// Holds this machine's clock against the database's.
+async fn clock(context: &Context) -> anyhow::Result<String> {
+    let database = services::any_database(&context.config).await?;
+    let off_max = context.config.policy().clock_off_max;
+    let off = health::checks::clock_off(&database, &SystemClock).await?;
+    if off > off_max {
+        bail!("is {} ms off the database's: let it be set by NTP, or nothing is published from here", off.as_millis());
+    }
+    Ok("agrees with the database's".into())
+}
+
+/// Fetches the program's own probe by the address at which Instagram and the platforms' log-in pages are to find it.
+async fn public_address(url: &str) -> anyhow::Result<String> {
+    let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    let secure = url.starts_with("https://") || local.iter().any(|local| url.starts_with(local));
+    anyhow::ensure!(secure, "{url} must begin with https://: no platform fetches from, or sends an owner to, another");
+    let leads = || format!("{url} does not lead to a running autorepost (seen from here): start it, or mend name or proxy");
+    let version = health::version_at(url).await.with_context(leads)?;
+    Ok(format!("{url} leads to a running autorepost {version}"))
 }
 
 /// Asks Redis how it is.

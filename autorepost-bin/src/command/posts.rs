@@ -16,7 +16,7 @@ use autorepost_core::{
 };
 use serde_json::json;
 
-use super::{Context, brief, operator, table};
+use super::{Context, brief, operator, record, table};
 use crate::cli;
 
 /// How long `sync` waits for a source.
@@ -99,6 +99,7 @@ pub async fn repost(context: &Context, options: cli::Repost) -> anyhow::Result<E
         None => Destinations::All,
     };
     let answers = operator.repost(&post, to).await?;
+    record(&operator, Some(post.tenant), "reposts.ask", format!("posts/{}", post.id)).await?;
     context.show(&answers, || {
         let mut text: String =
             answers.iter().map(|one| format!("{:<9} {}\n", one.platform.title(), one.answer)).collect();
@@ -114,11 +115,12 @@ pub async fn settle(context: &Context, options: cli::Settle) -> anyhow::Result<E
     let operator = operator(&ports);
     let post = operator.post(&options.post).await?;
     let to = operator.connection(&options.to).await?.id;
-    let seen = match options.absent {
-        true => Settled::Absent,
-        false => Settled::Published { id: options.id, url: options.url },
+    let (action, seen) = match options.absent {
+        true => ("reposts.deny", Settled::Absent),
+        false => ("reposts.confirm", Settled::Published { id: options.id, url: options.url }),
     };
     let repost = operator.settle(&post, to, seen).await?;
+    record(&operator, Some(repost.tenant), action, format!("reposts/{}", repost.id)).await?;
     context.show(&repost, || format!("{} is {}\n", repost.key.platform.title(), repost.state.name()))
 }
 

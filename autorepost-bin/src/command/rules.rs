@@ -12,7 +12,7 @@ use autorepost_core::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Context, operator, table, usage};
+use super::{Context, operator, record, table, usage};
 use crate::cli::{AddRule, Rules, Since, since};
 
 /// Largest rule file in bytes.
@@ -21,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub async fn rules(context: &Context, options: Rules) -> anyhow::Result<ExitCode> {
     let ports = context.ports().await?;
     let operator = operator(&ports);
-    let (rule, done) = match options {
+    let (rule, action, done) = match options {
         Rules::List => return list(context, &operator).await,
         Rules::Add(options) => {
             let source = operator.connection(&options.from).await?;
@@ -30,12 +30,13 @@ pub async fn rules(context: &Context, options: Rules) -> anyhow::Result<ExitCode
                 Some(file) => from_file(&operator, file, now).await?,
                 None => from_options(&operator, &options, now).await?,
             };
-            (operator.add_rule(&options.name, source.id, spec).await?, "added")
+            (operator.add_rule(&options.name, source.id, spec).await?, "rules.create", "added")
         }
-        Rules::Pause(rule) => (operator.set_rule_state(&rule.name, RuleState::Paused).await?, "paused"),
-        Rules::Resume(rule) => (operator.set_rule_state(&rule.name, RuleState::Active).await?, "resumed"),
-        Rules::Remove(rule) => (operator.set_rule_state(&rule.name, RuleState::Removed).await?, "removed"),
+        Rules::Pause(rule) => (operator.set_rule_state(&rule.name, RuleState::Paused).await?, "rules.pause", "paused"),
+        Rules::Resume(rule) => (operator.set_rule_state(&rule.name, RuleState::Active).await?, "rules.resume", "resumed"),
+        Rules::Remove(rule) => (operator.set_rule_state(&rule.name, RuleState::Removed).await?, "rules.remove", "removed"),
     };
+    record(&operator, Some(rule.tenant), action, format!("rules/{}", rule.id)).await?;
     context.show(&rule, || format!("{done} rule \"{}\"\n", rule.name))
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use autorepost_core::{operator::Operator, port::EntropyExt, seal::Secret, webhook::Webhook};
+use autorepost_core::{operator::Operator, seal::Secret, webhook::Webhook};
 use serde_json::{Value, json};
 
 use super::{Context, operator, table};
@@ -70,9 +70,6 @@ fn shown(webhook: &Webhook) -> Value {
     json!({ "id": webhook.id, "url": webhook.url, "events": webhook.events, "created_at": webhook.created_at })
 }
 
-/// Writes down what was done; a command has no request, so it is given a number of its own.
 async fn record(operator: &Operator<'_>, action: &str, webhook: &Webhook) -> anyhow::Result<()> {
-    let request = format!("command-{:016x}", operator.ports().entropy.number());
-    let subject = format!("webhooks/{}", webhook.id);
-    Ok(operator.record(Some(operator.tenant()), action, &subject, "done", &request).await?)
+    super::record(operator, Some(operator.tenant()), action, format!("webhooks/{}", webhook.id)).await
 }

@@ -288,3 +288,28 @@ async fn a_claim_that_hangs_does_not_keep_it_from_stopping() {
     stop.send_replace(true);
     timeout(CLAIM_GRACE * 4, crew).await.expect("it stops").unwrap().unwrap();
 }
+
+/// However many looks at sources hang, a preparation is done; and no more of them run than there are places.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_hangs_takes_only_the_places_of_its_own_kinds() {
+    let scene = Scene::set().await;
+    let sync = scene.job().await.new;
+    let named = |number: usize| NewJob {
+        id: JobId::new(sync.run_at, [number as u8 + 10; 10]),
+        key: format!("job-{number}"),
+        lane: format!("lane-{number}"),
+        ..sync.clone()
+    };
+    let syncs: Vec<_> = (0..2 * OTHERS_MAX).map(named).collect();
+    scene.queue.enqueue(&syncs).await.unwrap();
+    let (_stop, _crew) = scene.begin(Duration::ZERO).await;
+    until("all places are taken", || scene.source.asked.load(Ordering::SeqCst) as usize >= OTHERS_MAX - 1).await;
+    let prep = NewJob { kind: JobKind::RepostPrep, ..named(100) };
+    scene.queue.enqueue(std::slice::from_ref(&prep)).await.unwrap();
+    let end = Instant::now() + WAIT_MAX;
+    while scene.queue.find(&prep.key).await.unwrap().is_some_and(|job| job.state != JobState::Done) {
+        assert!(Instant::now() < end, "the preparation waits for looks at sources");
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(scene.source.asked.load(Ordering::SeqCst) as usize <= OTHERS_MAX);
+}

@@ -35,17 +35,22 @@ pub fn clock(database: Database, clock: Arc<dyn Clock>, off_max: Duration) -> Ch
     Check::new("clock", 10 * SECOND, move || {
         let (database, clock) = (database.clone(), Arc::clone(&clock));
         async move {
-            let before = clock.now();
-            let theirs = database.now().await.map_err(|error| error.detail().to_owned())?;
-            let after = clock.now();
-            // Somewhere between the question and the answer.
-            let off_ms = (before - theirs).max(theirs - after).num_milliseconds().max(0);
-            match off_ms.unsigned_abs() <= off_max.as_millis() as u64 {
+            let off = clock_off(&database, clock.as_ref()).await.map_err(|error| error.detail().to_owned())?;
+            match off <= off_max {
                 true => Ok("agrees with the database's".into()),
-                false => Err(format!("is {off_ms} ms off the database's: let it be set by NTP")),
+                false => Err(format!("is {} ms off the database's: let it be set by NTP", off.as_millis())),
             }
         }
     })
+}
+
+/// How far this machine's clock and the database's are apart at least.
+pub async fn clock_off(database: &Database, clock: &dyn Clock) -> Result<Duration, Error> {
+    let before = clock.now();
+    let theirs = database.now().await?;
+    let after = clock.now();
+    // Somewhere between the question and the answer.
+    Ok((before - theirs).max(theirs - after).to_std().unwrap_or_default())
 }
 
 /// The media can be kept.

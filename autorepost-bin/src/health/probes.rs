@@ -103,6 +103,27 @@ pub async fn ask(listen: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The version of the program that a base address leads to.
+///
+/// # Errors
+///
+/// When there is no answer in time, or that of something else.
+pub async fn version_at(base: &str) -> anyhow::Result<String> {
+    #[derive(serde::Deserialize)]
+    struct Alive {
+        version: String,
+    }
+    let client = reqwest::Client::builder().timeout(ANSWER_MAX).redirect(reqwest::redirect::Policy::none()).build()?;
+    let mut answer = client.get(format!("{}/healthz", base.trim_end_matches('/'))).send().await?;
+    anyhow::ensure!(answer.status() == StatusCode::OK, "it answers with {}", answer.status());
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        body.extend_from_slice(&chunk);
+        anyhow::ensure!(body.len() as u64 <= ANSWER_BYTES_MAX, "it answers with something else");
+    }
+    Ok(serde_json::from_slice::<Alive>(&body).context("it answers with something else")?.version)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use autorepost_database::{CaBundle, Database, DatabaseConfig};
 use autorepost_redis::{Redis, RedisConfig};
 use autorepost_secrets::{AwsAccess, RdsIamConfig, RdsIamToken};
 use autorepost_storage::{S3Config, S3Credentials, S3MediaStore};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::{
@@ -99,20 +100,13 @@ impl SecretSource for UrlPassword {
         let op = "read database password";
         let wrong = |_| Error::new(ErrorKind::Configuration, op, "DATABASE_URL in the secrets is no address any more");
         let url = Url::parse(url.expose()).map_err(wrong)?;
-        let password = url.password().map(percent_decode);
+        let password = url.password().map(|password| percent_decode_str(password).decode_utf8_lossy().into_owned());
         Ok(password.map(Secret::new))
     }
 
     async fn refresh(&self) -> Result<()> {
         self.0.refresh().await
     }
-}
-
-fn percent_decode(text: &str) -> String {
-    // A form's decoding, less its plus signs.
-    let escaped = text.replace('+', "%2B");
-    let pair = format!("p={escaped}");
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 /// Connects the configured Redis, if there is one. One that does not answer is waited for in the background: nothing here

@@ -3,7 +3,7 @@
 use autorepost_core::{
     Platform,
     id::TenantId,
-    port::{After, RepostQuery, Step as Change},
+    port::{After, AuditLog, AuditQuery, RepostQuery, Step as Change},
     repost::Repost,
     state::{Event, Owner, Reason, apply},
 };
@@ -61,6 +61,30 @@ async fn from_a_fresh_folder_to_a_published_post() {
     daemon.stop().await;
     assert_eq!(stage.world().ledger().len(), 3);
     assert_eq!(stage.ok(&["migrate", "--check"]).await["pending"], json!([]));
+    assert_eq!(stage.ok(&["migrate", "status"]).await["applied"][0], "m0001_begin");
+}
+
+/// A disconnected account is said to wait with the rules that name it, and what commands did stands in the audit log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_disconnected_and_the_audit_log_tells_it() {
+    let stage = Stage::ready().await;
+    let told = stage.ok(&["disconnect", "x"]).await;
+    assert_eq!((&told["platform"], told["rules"].as_array().unwrap().len()), (&json!("x"), 1));
+    let status = stage.ok(&["status"]).await;
+    assert_eq!(names(&status["accounts"], "status"), ["active", "active", "active", "revoked"]);
+    assert!(stage.fails(1, &["disconnect", "nobody"]).await.contains("no account"));
+    stage.ok(&["pause"]).await;
+    let url = format!("sqlite://{}", stage.path("autorepost-data/autorepost.db").display());
+    let database = Database::connect(&DatabaseConfig::new(url)).await.unwrap();
+    let log = async |tenant| {
+        let query = AuditQuery { tenant, after: None, limit: 99 };
+        let lines = AuditLog::list(&database, &query).await.unwrap();
+        lines.into_iter().rev().map(|line| line.action).collect::<Vec<_>>()
+    };
+    let mut expected = vec!["connections.connect"; 4];
+    expected.extend(["rules.create", "connections.disconnect"]);
+    assert_eq!(log(Some(TenantId::OWNER)).await, expected);
+    assert_eq!(log(None).await, ["brakes.engage_everything"]);
 }
 
 /// While everything or an account is held, nothing is published there; and nothing is lost.
@@ -301,7 +325,7 @@ async fn every_help_reads_well() {
     let stage = Stage::new().await;
     let commands = [
         "demo", "run", "sandbox", "migrate", "connect", "rules", "sync", "repost", "settle", "posts", "status",
-        "explain", "plan", "keys", "doctor", "settings",
+        "explain", "plan", "keys", "doctor", "settings", "disconnect",
     ];
     let all = stage.fails(0, &["--help"]).await;
     for command in commands {

@@ -89,5 +89,11 @@ async fn a_bundle_of_secrets_is_used_and_told() {
     assert_eq!(of("AUTOREPOST_SECRETS"), "environment");
     assert_eq!(of("TWITTER_CONSUMER_KEY"), "default");
     let doctor = stage.ok(&["doctor"]).await.to_string();
-    assert!(doctor.contains("TOKEN_ENCRYPTION_KEY from the sources of secrets") && !doctor.contains(&key), "{doctor}");
+    let told = format!("TOKEN_ENCRYPTION_KEY from the bundle {name}");
+    assert!(doctor.contains(&told) && !doctor.contains(&key), "{doctor}");
+    // What is set by hand counts first, and the doctor says that it hides the bundle's.
+    stage.set("TOKEN_ENCRYPTION_KEY", &key);
+    let doctor = stage.ok(&["doctor"]).await.to_string();
+    let told = format!("TOKEN_ENCRYPTION_KEY from the environment (hides bundle {name})");
+    assert!(doctor.contains(&told) && !doctor.contains(&key), "{doctor}");
 }

@@ -92,6 +92,34 @@ pub async fn the_audit_log_is_told_by_tenant_and_the_newest_first(stores: Stores
     assert_eq!(list(None, None, 9).await, [e]);
 }
 
+/// Old lines are deleted, whosever they are: the oldest first, and no more than asked for.
+pub async fn old_lines_of_the_audit_log_are_pruned(stores: Stores) {
+    let one = tenant();
+    let line = |tenant, secs| AuditEntry {
+        id: AuditId::new(later(secs), unique()),
+        at: later(secs),
+        tenant,
+        actor: "key".into(),
+        action: "rules.create".into(),
+        subject: "rules".into(),
+        detail: "asked".into(),
+        request: "request".into(),
+    };
+    let lines = [line(Some(one), 1), line(None, 2), line(Some(one), 3), line(Some(one), 4)];
+    for line in &lines {
+        stores.audit.append(line).await.unwrap();
+    }
+    let list = async |tenant| {
+        stores.audit.list(&AuditQuery { tenant, after: None, limit: 9 }).await.unwrap()
+    };
+    assert_eq!(stores.audit.prune(later(4), 2).await.unwrap(), 2);
+    assert_eq!(list(None).await, []);
+    assert_eq!(list(Some(one)).await, [lines[3].clone(), lines[2].clone()]);
+    assert_eq!(stores.audit.prune(later(4), 2).await.unwrap(), 1);
+    assert_eq!(stores.audit.prune(later(4), 2).await.unwrap(), 0);
+    assert_eq!(list(Some(one)).await, lines[3..]);
+}
+
 fn asked(tenant: TenantId, name: &str) -> IdempotencyKey {
     IdempotencyKey { tenant, api_key: ApiKeyId::from_uuid(Uuid::from_u128(1)), name: name.into() }
 }

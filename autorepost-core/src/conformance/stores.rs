@@ -7,7 +7,7 @@ use super::{
     start, step, tenant, to_processing,
 };
 use crate::{
-    ErrorKind, Platform,
+    ErrorKind, Platform, Result,
     brake::{Brake, Scope},
     connection::{AccountId, Connection, ConnectionStatus},
     job::{Finish, JobKind, JobState, NewJob},
@@ -207,6 +207,31 @@ pub async fn a_step_is_written_under_its_version(stores: Stores) {
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(scene.journal(&moved).await.len(), 1);
     assert!(stores.jobs.find("caused").await.unwrap().is_none());
+}
+
+/// What is written to a connection while it is connected anew stays, and every write counts: of two that read the same
+/// version one fails.
+pub async fn connecting_anew_loses_no_write_made_meanwhile(stores: Stores) {
+    let scene = Scene::set(stores.clone()).await;
+    let (tenant, id) = (scene.destination.tenant, scene.destination.id);
+    let connect = async || stores.connections.connect(&scene.destination, &[]).await;
+    let hold = async || {
+        let read = stores.connections.get(tenant, id).await?.unwrap();
+        stores.connections.update(&Connection { paused: true, ..read }, None, &[]).await
+    };
+    for _ in 0..20 {
+        let before = stores.connections.get(tenant, id).await.unwrap().unwrap();
+        let before = Connection { paused: false, ..before };
+        let before = stores.connections.update(&before, None, &[]).await.unwrap();
+        let writes: Vec<Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>>> =
+            vec![Box::pin(connect()), Box::pin(hold()), Box::pin(connect()), Box::pin(hold())];
+        let written = all_at_once(writes).await;
+        let held = written[1].is_ok() || written[3].is_ok();
+        let count = written.iter().filter(|result| result.is_ok()).count() as u64;
+        let after = stores.connections.get(tenant, id).await.unwrap().unwrap();
+        assert_eq!(after.version, before.version + count, "{written:?}");
+        assert_eq!(after.paused, held, "{written:?}");
+    }
 }
 
 /// A worker whose job was claimed again writes nothing.

@@ -1,8 +1,13 @@
 //! Looking after one account.
 
 use crate::{
-    Error, ErrorKind, Result, connection::Connection, credential::Access, id::ConnectionId, job::refresh_key,
-    operator::Operator, port::Identity,
+    Error, ErrorKind, Result,
+    connection::{Connection, ConnectionStatus},
+    credential::{Access, Credential, binding},
+    id::ConnectionId,
+    job::refresh_key,
+    operator::Operator,
+    port::{EntropyExt, Identity},
 };
 
 impl Operator<'_> {
@@ -14,6 +19,35 @@ impl Operator<'_> {
     pub async fn connection_by_id(&self, id: ConnectionId) -> Result<Connection> {
         let found = self.ports.connections.get(self.tenant, id).await?;
         found.ok_or_else(|| Error::not_found("find connection", format!("there is no connection {id}")))
+    }
+
+    /// Lets an account go: its credential is destroyed, and nothing is read from it or published to it any more. What a
+    /// rule still sends there waits, until the account is connected again or the rule leads there no more. The row stays,
+    /// for what was published by it.
+    ///
+    /// The platform is not told: its own page of connected apps withdraws the grant.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such account.
+    pub async fn disconnect(&self, id: ConnectionId) -> Result<Connection> {
+        loop {
+            let connection = self.connection_by_id(id).await?;
+            let nonce = self.ports.entropy.bytes();
+            let next = Connection {
+                credential: Credential::Forgotten.seal(&self.ports.keys, &binding(&connection), nonce)?,
+                scopes: Vec::new(),
+                expires_at: None,
+                status: ConnectionStatus::Revoked,
+                status_detail: Some(format!("it was disconnected by {}", self.name)),
+                ..connection
+            };
+            match self.ports.connections.update(&next, None, &[]).await {
+                // Its credential was renewed in this moment; the word still stands.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                other => return other,
+            }
+        }
     }
 
     /// Asks the platform whether it still knows the account's credential. Nothing is written.

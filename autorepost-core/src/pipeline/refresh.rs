@@ -20,8 +20,9 @@ use crate::{
 /// A credential is not renewed more often than this, whatever its expiry says.
 const REFRESH_SECS_MIN: i64 = 30;
 
-/// Refusals one after the other that prove a credential dead.
-const REFUSALS_MIN: u32 = 2;
+/// How the note of this job begins after a first refusal. A second one in a row proves a credential dead; what else went
+/// wrong in between, or before, counts for nothing.
+const REFUSED: &str = "refused, and asked once more: ";
 
 impl Worker {
     pub(crate) async fn refresh(&self, job: &Job) -> Result<End> {
@@ -37,8 +38,14 @@ impl Worker {
         match self.renew(&connection).await {
             Ok(next) => self.renewed(job, &connection, next).await,
             // Platforms have refused living tokens: one refusal is no proof, and a dead one is asked about now and then.
-            Err(error) if error.kind() == ErrorKind::Unauthorized && job.attempts + 1 < REFUSALS_MIN => {
-                Ok(End::Finish(self.again_after(job, &error)))
+            Err(error) if error.kind() == ErrorKind::Unauthorized && !was_refused(job) => {
+                let again = self.again_after(job, &error);
+                Ok(End::Finish(match again {
+                    Finish::Again { run_at, attempts, note } => {
+                        Finish::Again { run_at, attempts, note: note.map(|why| format!("{REFUSED}{why}")) }
+                    }
+                    other => other,
+                }))
             }
             Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Unsealable) => {
                 let status = match error.kind() {
@@ -158,4 +165,9 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// Whether the run before this one was refused.
+fn was_refused(job: &Job) -> bool {
+    job.note.as_ref().is_some_and(|note| note.starts_with(REFUSED))
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// Reposts without a job that one run mends at most.
 const ORPHANS_MAX: u32 = 500;
-/// Finished jobs that one run deletes at most.
+/// Finished jobs, and old lines of the audit log, that one run deletes at most.
 const PRUNED_MAX: u32 = 5_000;
 /// Posts whose media one run deletes at most.
 const STALE_MEDIA_MAX: u32 = 100;
@@ -39,6 +39,7 @@ impl Worker {
             self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
         }
         self.ports.jobs.prune(self.policy.finished_jobs_kept, PRUNED_MAX).await?;
+        self.ports.audit.prune(before(now, self.policy.audit_log_kept), PRUNED_MAX).await?;
         // The last of all: a media store that is down keeps nothing else from being done.
         self.delete_stale_media(job).await?;
         let run_at = after(now, self.policy.upkeep_every);

@@ -64,7 +64,7 @@ pub struct AuditQuery {
     pub limit: u32,
 }
 
-/// Keeps what was done by whom. Nothing changes or deletes a line.
+/// Keeps what was done by whom. Nothing changes a line, and only its age deletes it.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
     /// Adds a line.
@@ -72,6 +72,9 @@ pub trait AuditLog: Send + Sync {
 
     /// Lines, the newest first.
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>>;
+
+    /// Deletes lines that were written before this time, the oldest first and at most `max`; answers with their number.
+    async fn prune(&self, before: DateTime<Utc>, max: u32) -> Result<u64>;
 }
 
 /// What a request that may be asked again is known by.

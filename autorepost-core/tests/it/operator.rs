@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use autorepost_core::{
     ErrorKind, Platform,
-    id::{JobId, TenantId},
+    connection::ConnectionStatus,
+    credential::{Access, Credential},
+    id::{ConnectionId, JobId, TenantId},
     job::{Finish, JobKind},
     operator::Operator,
     port::EntropyExt,
@@ -87,4 +89,30 @@ fn a_dead_job_is_replayed_by_its_own_tenant() {
     assert_eq!(block_on(operator(&installation).dead_jobs(None, 9)).unwrap().len(), 1);
     let replayed = block_on(operator(&installation).replay(job.new.id)).unwrap();
     assert_eq!(replayed.state.as_str(), "queued");
+}
+
+/// An account that is disconnected has no credential any more and is told of nothing; what a rule sends there waits, and goes
+/// out once when the account is connected again.
+#[test]
+fn what_goes_to_a_disconnected_account_waits_until_it_is_connected_again() {
+    let installation = Installation::new(1);
+    let (operator, x) = (operator(&installation), &installation.destinations[2]);
+    let gone = block_on(operator.disconnect(x.id)).unwrap();
+    assert_eq!((gone.status, gone.id, gone.expires_at), (ConnectionStatus::Revoked, x.id, None));
+    let opened = Access::open(&gone, &installation.bench.ports.keys).unwrap();
+    assert_eq!(opened.credential, Credential::Forgotten);
+    installation.post("1", 0);
+    installation.run_for(60 * MINUTE);
+    assert_eq!(installation.states("1"), ["published", "published", "waiting"]);
+    let waits = installation.repost("1", Platform::X).state.reason().unwrap().text.clone();
+    assert!(waits.contains("disconnected by tester"), "{waits}");
+    assert_eq!(block_on(operator.connection_by_id(x.id)).unwrap().status, ConnectionStatus::Revoked, "nothing revives it");
+
+    let credential = Access::open(x, &installation.bench.ports.keys).unwrap().credential;
+    let again = block_on(operator.connect(x.method, x.account.as_str(), &x.handle, credential)).unwrap();
+    assert_eq!((again.id, again.status), (x.id, ConnectionStatus::Active));
+    installation.run_for(60 * MINUTE);
+    assert_eq!((installation.states("1"), installation.shown()), (vec!["published"; 3], vec![1; 3]));
+    let nobody = block_on(operator.disconnect(ConnectionId::from_uuid(installation.rule.uuid()))).unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::NotFound);
 }

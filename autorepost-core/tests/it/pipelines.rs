@@ -192,8 +192,12 @@ fn tokens_are_renewed_ahead_of_their_end() {
 fn a_dead_grant_holds_its_reposts_until_the_account_is_connected_again() {
     let it = Installation::new(17);
     let x = &it.bench.authorizers[&Platform::X];
-    // One refusal is no proof: platforms have refused living tokens.
-    x.fail_next(Error::new(ErrorKind::Unauthorized, "verify", "the token was revoked"));
+    // One refusal is no proof: platforms have refused living tokens. Nor are two, with something else in between.
+    x.fail_next(Error::unavailable("verify", "no answer"));
+    for _ in 0..2 {
+        x.fail_next(Error::new(ErrorKind::Unauthorized, "verify", "the token was revoked"));
+        x.fail_next(Error::unavailable("verify", "no answer"));
+    }
     it.run_for(MINUTE);
     let status = |id| block_on(it.bench.ports.connections.get(TenantId::OWNER, id)).unwrap().unwrap().status;
     assert_eq!(status(it.destinations[2].id), ConnectionStatus::Active);

@@ -97,6 +97,15 @@ pub async fn get(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<ConnectionV
     Ok(Json(desk.operator().connection_by_id(id).await?.into()))
 }
 
+/// Disconnects an account: its credential is destroyed. What a rule still sends there waits until it is connected again. The
+/// platform is not told: withdraw the grant on its own page of connected apps.
+#[utoipa::path(delete, path = "/v1/connections/{id}", tag = "Connections",
+    params(("id" = Uuid, Path, description = "The connection")),
+    responses((status = 200, description = "The connection is revoked", body = ConnectionView)))]
+pub async fn disconnect(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<ConnectionView> {
+    Ok(Json(desk.operator().disconnect(id).await?.into()))
+}
+
 /// Holds an account: nothing is read from it or published to it, and nothing is lost.
 #[utoipa::path(post, path = "/v1/connections/{id}/pause", tag = "Connections",
     params(("id" = Uuid, Path, description = "The connection")),

@@ -46,6 +46,10 @@ impl AuditLog for Log {
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>> {
         self.1.list(query).await
     }
+
+    async fn prune(&self, before: DateTime<Utc>, max: u32) -> Result<u64> {
+        self.1.prune(before, max).await
+    }
 }
 
 fn with(house: &House, trouble: Trouble) -> (Arc<Log>, Router) {
