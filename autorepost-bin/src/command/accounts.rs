@@ -86,9 +86,8 @@ pub async fn disconnect(context: &Context, name: &str) -> anyhow::Result<ExitCod
     let operator = operator(&ports);
     let account = operator.disconnect(operator.connection(name).await?.id).await?;
     recorded(&operator, "connections.disconnect", &account).await?;
-    let to_it = |rule: &&Rule| {
-        rule.source == account.id || rule.spec.destinations.iter().any(|to| to.connection == account.id)
-    };
+    let to_it =
+        |rule: &&Rule| rule.source == account.id || rule.spec.destinations.iter().any(|to| to.connection == account.id);
     let rules: Vec<_> = operator.rules().await?.iter().filter(to_it).map(|rule| rule.name.clone()).collect();
     let value = json!({ "platform": account.platform, "handle": account.handle, "rules": rules });
     context.show(&value, || {

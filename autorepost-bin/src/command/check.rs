@@ -149,7 +149,8 @@ async fn public_address(url: &str) -> anyhow::Result<String> {
     let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let secure = url.starts_with("https://") || local.iter().any(|local| url.starts_with(local));
     anyhow::ensure!(secure, "{url} must begin with https://: no platform fetches from, or sends an owner to, another");
-    let leads = || format!("{url} does not lead to a running autorepost (seen from here): start it, or mend name or proxy");
+    let leads =
+        || format!("{url} does not lead to a running autorepost (seen from here): start it, or mend name or proxy");
     let version = health::version_at(url).await.with_context(leads)?;
     Ok(format!("{url} leads to a running autorepost {version}"))
 }

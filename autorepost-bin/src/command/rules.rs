@@ -33,8 +33,12 @@ pub async fn rules(context: &Context, options: Rules) -> anyhow::Result<ExitCode
             (operator.add_rule(&options.name, source.id, spec).await?, "rules.create", "added")
         }
         Rules::Pause(rule) => (operator.set_rule_state(&rule.name, RuleState::Paused).await?, "rules.pause", "paused"),
-        Rules::Resume(rule) => (operator.set_rule_state(&rule.name, RuleState::Active).await?, "rules.resume", "resumed"),
-        Rules::Remove(rule) => (operator.set_rule_state(&rule.name, RuleState::Removed).await?, "rules.remove", "removed"),
+        Rules::Resume(rule) => {
+            (operator.set_rule_state(&rule.name, RuleState::Active).await?, "rules.resume", "resumed")
+        }
+        Rules::Remove(rule) => {
+            (operator.set_rule_state(&rule.name, RuleState::Removed).await?, "rules.remove", "removed")
+        }
     };
     record(&operator, Some(rule.tenant), action, format!("rules/{}", rule.id)).await?;
     context.show(&rule, || format!("{done} rule \"{}\"\n", rule.name))

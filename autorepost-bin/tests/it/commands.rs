@@ -324,8 +324,23 @@ async fn instagram_login_fetches_the_video_from_the_listener() {
 async fn every_help_reads_well() {
     let stage = Stage::new().await;
     let commands = [
-        "demo", "run", "sandbox", "migrate", "connect", "rules", "sync", "repost", "settle", "posts", "status",
-        "explain", "plan", "keys", "doctor", "settings", "disconnect",
+        "demo",
+        "run",
+        "sandbox",
+        "migrate",
+        "connect",
+        "rules",
+        "sync",
+        "repost",
+        "settle",
+        "posts",
+        "status",
+        "explain",
+        "plan",
+        "keys",
+        "doctor",
+        "settings",
+        "disconnect",
     ];
     let all = stage.fails(0, &["--help"]).await;
     for command in commands {

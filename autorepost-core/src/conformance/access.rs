@@ -109,9 +109,7 @@ pub async fn old_lines_of_the_audit_log_are_pruned(stores: Stores) {
     for line in &lines {
         stores.audit.append(line).await.unwrap();
     }
-    let list = async |tenant| {
-        stores.audit.list(&AuditQuery { tenant, after: None, limit: 9 }).await.unwrap()
-    };
+    let list = async |tenant| stores.audit.list(&AuditQuery { tenant, after: None, limit: 9 }).await.unwrap();
     assert_eq!(stores.audit.prune(later(4), 2).await.unwrap(), 2);
     assert_eq!(list(None).await, []);
     assert_eq!(list(Some(one)).await, [lines[3].clone(), lines[2].clone()]);

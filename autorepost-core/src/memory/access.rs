@@ -103,8 +103,7 @@ impl AuditLog for Memory {
 
     async fn prune(&self, before: DateTime<Utc>, max: u32) -> Result<u64> {
         self.unit(|world| {
-            let old: Vec<_> =
-                world.audit.keys().filter(|(at, _)| *at < before).take(max as usize).copied().collect();
+            let old: Vec<_> = world.audit.keys().filter(|(at, _)| *at < before).take(max as usize).copied().collect();
             old.iter().for_each(|line| drop(world.audit.remove(line)));
             Ok(old.len() as u64)
         })

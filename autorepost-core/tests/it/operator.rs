@@ -106,7 +106,11 @@ fn what_goes_to_a_disconnected_account_waits_until_it_is_connected_again() {
     assert_eq!(installation.states("1"), ["published", "published", "waiting"]);
     let waits = installation.repost("1", Platform::X).state.reason().unwrap().text.clone();
     assert!(waits.contains("disconnected by tester"), "{waits}");
-    assert_eq!(block_on(operator.connection_by_id(x.id)).unwrap().status, ConnectionStatus::Revoked, "nothing revives it");
+    assert_eq!(
+        block_on(operator.connection_by_id(x.id)).unwrap().status,
+        ConnectionStatus::Revoked,
+        "nothing revives it"
+    );
 
     let credential = Access::open(x, &installation.bench.ports.keys).unwrap().credential;
     let again = block_on(operator.connect(x.method, x.account.as_str(), &x.handle, credential)).unwrap();

@@ -14,6 +14,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::sync::Notify;
 
