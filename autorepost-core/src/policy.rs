@@ -151,7 +151,10 @@ impl Policy {
         let jittered = ceiling.mul_f64(unit(random));
         match retry {
             // Jitter on top of what was asked for, so that not everybody comes back in the same moment.
-            Retry::After(asked) => asked + jittered.min(asked / 10),
+            Retry::After(asked) => {
+                let asked = asked.min(ASKED_MAX);
+                asked + jittered.min(asked / 10)
+            }
             Retry::Soon | Retry::Never => jittered.max(self.backoff_base / 2),
         }
     }
@@ -198,6 +201,10 @@ impl Policy {
         after(renewed_at, life.mul_f64(0.9 + 0.1 * unit(random)))
     }
 }
+
+/// The longest wait that a platform may ask for: its allowances renew themselves within a day. More is a mistake of its
+/// answer, and is asked about again.
+const ASKED_MAX: Duration = Duration::from_secs(25 * 3600);
 
 /// `now` plus a duration, at the end of time at the latest.
 pub fn after(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {

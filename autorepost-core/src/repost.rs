@@ -76,9 +76,10 @@ impl Repost {
         format!("repost:{}", self.id)
     }
 
-    /// The lane in which it is prepared: one at a time for a post, so that its media is fetched once.
+    /// The lane in which it is prepared: one at a time for a source account, so that the media of a post is fetched once, and
+    /// an account with thousands of posts does not hold up the others.
     pub fn prep_lane(&self) -> String {
-        format!("post:{}", self.post)
+        format!("prep:{}:{}", self.tenant, self.key.source)
     }
 
     /// The lane in which it is published: one at a time for a destination account.

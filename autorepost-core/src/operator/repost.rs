@@ -108,6 +108,8 @@ impl Operator<'_> {
                 };
                 let before = repost.state.name();
                 self.move_by_hand(repost, rule.id, Event::Retried, "asked for by hand").await?;
+                // A job from before that waits for something else holds the key.
+                self.ports.jobs.hasten(&[repost.job_key()]).await?;
                 say(true, format!("was {before}, and is tried again"))
             }
             state => {
@@ -175,7 +177,7 @@ impl Operator<'_> {
             state if state.is_terminal() => return refuse(&format!("it is {} already", state.name())),
             _ => {}
         }
-        let reason = Reason::new(Owner::Nobody, format!("called off by {}", self.name));
+        let reason = Reason::new(Owner::Operator, format!("called off by {}", self.name));
         self.move_by_hand(repost, repost.rule, Event::Skipped(reason), "called off by hand").await
     }
 

@@ -14,7 +14,7 @@ use crate::{
     post::{Cursor, FoundPost, Post},
     repost::Repost,
     rule::Rule,
-    state::{Event, RepostState},
+    state::{Event, Owner, RepostState},
     worker::Worker,
 };
 
@@ -99,6 +99,8 @@ impl Worker {
                 // One that is being prepared may be about to end as private: the next look tells.
                 Some(repost) if post.found.is_hidden() && repost.state.needs_prep() => complete = false,
                 Some(repost) if !matches!(repost.state, RepostState::Skipped { .. }) => {}
+                // What a person called off is for a person to ask for again.
+                Some(repost) if repost.state.reason().is_some_and(|reason| reason.owner == Owner::Operator) => {}
                 Some(repost) if post.found.is_hidden() && self.now() < after(repost.updated_at, self.policy.hold) => {
                     complete = false;
                 }

@@ -65,10 +65,11 @@ impl Worker {
         let mut old: Vec<FoundPost> = Vec::new();
         let access = Access::open(connection, &self.ports.keys)?;
         let source = self.ports.source(connection.platform)?;
-        let (mut page, mut seen, mut unreadable) = (None, BTreeSet::new(), 0);
+        let (mut page, mut seen, mut unreadable, mut rotated) = (None, BTreeSet::new(), 0, None);
         for _ in 0..self.policy.audit_pages_max {
             let listing = source.list(&access, page.as_deref()).await?;
             unreadable += listing.unreadable;
+            rotated = listing.rotated.or(rotated);
             let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
             let wanted = |post: &FoundPost| (start..recent).contains(&post.posted_at);
             old.extend(listing.posts.into_iter().filter(|post| wanted(post) && seen.insert(post.key.clone())));
@@ -76,6 +77,9 @@ impl Worker {
             if page.is_none() || oldest.is_some_and(|oldest| oldest < start) {
                 break;
             }
+        }
+        if rotated.is_some() {
+            self.greet(job, connection, None, rotated).await?;
         }
         if unreadable > 0 {
             let text = format!("{unreadable} entries of @{}'s list could not be read: {CHANGED}", connection.handle);

@@ -22,6 +22,8 @@ use crate::{
 pub(super) const CAP_WINDOW: TimeDelta = TimeDelta::hours(1);
 /// Slack of the window in which reposts are known to be others': the platform's clock and ours may differ.
 const TAKEN_SLACK: TimeDelta = TimeDelta::hours(1);
+/// Questions in a row that must fail, after the time for a doubt is over, before a person is asked.
+const FINDS_MIN: u32 = 5;
 /// The codes of the guards that count commits.
 const HOURLY_CAP: &str = "hourly_cap";
 const ANOMALY: &str = "anomaly";
@@ -175,6 +177,7 @@ impl Worker {
             Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
             Err(error) => (Err(error), Default::default()),
         };
+        let failed = finding.is_err();
         let unclear = match finding {
             Ok(Finding::Published(receipt)) => {
                 let detail =
@@ -201,7 +204,8 @@ impl Worker {
                 Reason { owner: Owner::Reconciling, ..Reason::from_error(&error) }
             }
         };
-        if now > after(last, self.policy.doubt_max) {
+        // A platform that was not reached, or refused a token that ended meanwhile, has not said that it cannot tell.
+        if now > after(last, self.policy.doubt_max) && (!failed || job.attempts + 1 >= FINDS_MIN) {
             let text = format!(
                 "the commit was sent at {} and the platform cannot tell whether it took effect: look at the account and \
                  confirm or deny it ({})",
@@ -209,7 +213,9 @@ impl Worker {
                 unclear.text
             );
             let evidence = Reason { text: text.clone(), owner: Owner::Operator, ..unclear };
-            self.step(job, repost, Event::Doubted(evidence), text, With::finish(Finish::Done)).await?;
+            let guards = vec![Guard::Clock { at: now, off_max: self.policy.clock_off_max }];
+            let with = With { guards, ..With::finish(Finish::Done) };
+            self.step(job, repost, Event::Doubted(evidence), text, with).await?;
             return Ok(Turn::Over);
         }
         let attempts = job.attempts + 1;

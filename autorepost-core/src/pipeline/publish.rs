@@ -194,14 +194,21 @@ impl Worker {
                 Ok(Turn::Over)
             }
             Ok(Poll::Incomplete) => {
-                let detail = "the platform lacks bytes: sending the rest";
-                Ok(Turn::Go(Box::new(self.step(job, repost, Event::Incomplete, detail, With::keep()).await?)))
+                // It may only not have counted yet what it acknowledged: a wait, and a failure, so that this has an end.
+                let error = Error::unavailable("poll upload", "the platform lacks bytes: the rest is sent again");
+                if job.attempts + 1 >= self.policy.attempts_max {
+                    return self.failed_turn(job, repost, &error).await;
+                }
+                let again = With::finish(self.again_after(job, &error));
+                self.step(job, repost, Event::Incomplete, error.detail(), again).await?;
+                Ok(Turn::Over)
             }
             Ok(Poll::Published(told)) => {
                 let receipt = match self.ask(repost, attempt, attempt.ticket.begun_at).await {
                     Ok((Finding::Published(found), _)) => found,
-                    Ok(_) => told,
-                    Err(error) => return self.failed_turn(job, repost, &error).await,
+                    Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(error),
+                    // That it is public is known for certain; which item it is may stay unknown.
+                    Ok(_) | Err(_) => told,
                 };
                 self.confirmed(job, repost, receipt, "the platform shows it already".into()).await?;
                 Ok(Turn::Over)

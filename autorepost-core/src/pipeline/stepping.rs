@@ -17,6 +17,9 @@ use crate::{
     worker::Worker,
 };
 
+/// Failures in a row after which a repost whose source is blocked waits, instead of being on its way.
+const BLOCKED_MAX: u32 = 3;
+
 /// What comes with a step.
 pub(super) struct With {
     pub after: After,
@@ -269,9 +272,21 @@ impl Worker {
                 return self.hold(job, repost, after(now, self.policy.hold), Reason::from_error(error)).await;
             }
             ErrorKind::Unauthorized => {
-                let key = crate::job::refresh_key(repost.connection);
-                self.ports.jobs.hasten(&[key]).await?;
+                // What is being prepared is read from the source.
+                let tried = match repost.state.needs_prep() {
+                    true => self.ports.posts.get(repost.tenant, repost.post).await?.map(|post| post.connection),
+                    false => Some(repost.connection),
+                };
+                self.ports.jobs.hasten(&tried.map(crate::job::refresh_key).into_iter().collect::<Vec<_>>()).await?;
                 self.ports.wake.wake();
+            }
+            // The source shows something else than the post, and may for long: what is younger does not wait for it.
+            ErrorKind::Blocked if job.attempts + 1 >= BLOCKED_MAX => {
+                let Finish::Again { run_at, attempts, .. } = self.again_after(job, error) else {
+                    return Err(clone_of(error));
+                };
+                let job = Job { attempts, ..job.clone() };
+                return self.hold(&job, repost, run_at, Reason::from_error(error)).await;
             }
             _ => {}
         }
@@ -282,7 +297,13 @@ impl Worker {
             let again = self.again_after(job, error);
             return self.note(job, repost, "error", &error.to_string(), With::finish(again)).await;
         }
-        let reason = Reason::from_error(error);
+        let reason = match Reason::from_error(error) {
+            // It was tried again by itself, and will not be any more.
+            reason if matches!(reason.owner, Owner::Retry | Owner::Quota) => {
+                Reason { owner: Owner::Operator, ..reason }
+            }
+            reason => reason,
+        };
         let detail = error.to_string();
         self.step(job, repost, Event::Failed(reason), detail, With::finish(Finish::Done)).await
     }

@@ -96,6 +96,10 @@ impl Worker {
             if cursor.resume.is_some() {
                 self.write_cursor(job, connection, Cursor { resume: None, ..cursor }).await?;
             }
+            // A session that was rotated by a page before has ended in its old form.
+            if walk.rotated.is_some() {
+                self.greet(job, connection, walk.handle, walk.rotated).await?;
+            }
             return Err(error);
         }
         let more = walk.resume.is_some();
@@ -178,7 +182,7 @@ impl Worker {
     }
 
     /// The source answered well: keeps what it told about the account.
-    async fn greet(
+    pub(super) async fn greet(
         &self,
         job: &Job,
         connection: &Connection,
