@@ -65,6 +65,11 @@ impl<'a> Operator<'a> {
         self.tenant
     }
 
+    /// Who acts.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Connects an account: asks the platform whose credential it is, seals it, and stores it with its perpetual jobs.
     /// Connecting an account again renews it, and what waited for it goes on at once.
     ///

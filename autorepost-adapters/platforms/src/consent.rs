@@ -72,9 +72,10 @@ pub(crate) fn refusal(op: &'static str, owner: &Owner, login: &LogIn, answer: &A
             (ErrorKind::Configuration, format!("{title} does not know the app ({told}): check {}", owner.settings))
         }
         "redirect_uri_mismatch" => (ErrorKind::Configuration, unregistered(title, &login.redirect)),
-        "invalid_grant" | "invalid_request" => {
-            (ErrorKind::Rejected, format!("{title} does not take the code ({told}): it was used, or is too old; begin again"))
-        }
+        "invalid_grant" | "invalid_request" => (
+            ErrorKind::Rejected,
+            format!("{title} does not take the code ({told}): it was used, or is too old; begin again"),
+        ),
         _ => (ErrorKind::Rejected, format!("{title} gave no token ({told})")),
     };
     Error::new(kind, op, text).code(code)

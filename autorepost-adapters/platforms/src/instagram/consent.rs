@@ -226,7 +226,8 @@ impl Consent for FacebookLogin {
         for _ in 0..LISTS_MAX {
             let request = client.http.client().get(&url).query(&[fields, ("limit", PAGE_SIZE)]);
             let request = Instagram::as_bearer(request, &exchanged)?;
-            let body = client.call(op, request.query(&after.iter().map(|at| ("after", at)).collect::<Vec<_>>())).await?;
+            let body =
+                client.call(op, request.query(&after.iter().map(|at| ("after", at)).collect::<Vec<_>>())).await?;
             for page in body["data"].as_array().into_iter().flatten() {
                 let account = &page["instagram_business_account"];
                 if account.is_null() {

@@ -114,13 +114,13 @@ impl X {
                 Error::new(ErrorKind::Configuration, op, unregistered("X", redirect)).code("415")
             }
             (_, Some(32)) => {
-                let text = format!(
-                    "X does not know the app ({told}): check TWITTER_CONSUMER_KEY and TWITTER_CONSUMER_SECRET"
-                );
+                let text =
+                    format!("X does not know the app ({told}): check TWITTER_CONSUMER_KEY and TWITTER_CONSUMER_SECRET");
                 Error::new(ErrorKind::Configuration, op, text).code("32")
             }
             (_, Some(135)) => {
-                Error::new(ErrorKind::Configuration, op, format!("X refuses the time ({told}): set the clock")).code("135")
+                Error::new(ErrorKind::Configuration, op, format!("X refuses the time ({told}): set the clock"))
+                    .code("135")
             }
             (401, _) => {
                 let text = format!("X does not take the answer ({told}): it was used, or is too old; begin again");
@@ -164,8 +164,7 @@ impl Consent for OAuth1 {
 
     async fn exchange(&self, login: &LogIn, code: &Secret) -> Result<Exchanged> {
         let op = "exchange verifier";
-        let keys =
-            Keys { token: login.state.expose(), token_secret: login.secret.expose(), ..Keys::of_app(&self.app) };
+        let keys = Keys { token: login.state.expose(), token_secret: login.secret.expose(), ..Keys::of_app(&self.app) };
         let form = [("oauth_verifier", code.expose())];
         let fields = self.x.dance(op, "/oauth/access_token", &keys, &form, &login.redirect).await?;
         let (token, secret) = (field(op, &fields, "oauth_token")?, field(op, &fields, "oauth_token_secret")?);

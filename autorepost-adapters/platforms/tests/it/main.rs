@@ -2,6 +2,8 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod browser;
+mod consent;
 mod destinations;
 mod support;
 mod tiktok;
