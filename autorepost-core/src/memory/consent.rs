@@ -94,7 +94,7 @@ impl Consent for MemoryConsent {
         let Credential::Bearer { access, .. } = &exchanged.credential else {
             return Err(Error::internal("read accounts", "the credential has another form"));
         };
-        let names = access.split(',').map(str::to_owned);
+        let names = access.split(',').filter(|name| !name.is_empty()).map(str::to_owned);
         let identity = |name: String| Identity {
             account: AccountId::new(name.clone()),
             handle: name,
