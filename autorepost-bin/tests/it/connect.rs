@@ -29,8 +29,7 @@ impl Waiting {
         let port = port.to_string();
         let all = [&["connect"], arguments, &["--no-browser", "--json", "--port", &port]].concat();
         let mut command = stage.command(&all);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
         let page = timeout(LIMIT, async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -100,7 +99,7 @@ async fn a_refusal_ends_the_command_and_a_stray_request_does_not() {
     assert!(page.contains("Not connected") && page.contains("refused on YouTube"), "{page}");
     let (code, text) = waiting.ended().await;
     assert!(code == Some(1) && text.contains("refused on YouTube"), "{text}");
-    assert_eq!(stage.ok(&["status"]).await["connections"].as_array().map_or(0, Vec::len), 0);
+    assert_eq!(stage.ok(&["status"]).await["accounts"].as_array().unwrap().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,10 +139,7 @@ async fn the_running_program_takes_the_answer_of_a_browser() {
     let address = browser::answer(told["url"].as_str().unwrap(), Says::Allow).await;
     let page = browser::land(&address).await.text().await.unwrap();
     assert!(page.contains("Connected") && page.contains("demo_x"), "{page}");
-    until("the account is there", async || {
-        stage.ok(&["status"]).await.to_string().contains("demo_x")
-    })
-    .await;
+    until("the account is there", async || stage.ok(&["status"]).await.to_string().contains("demo_x")).await;
     let code = secret_of(&address, "code");
     assert!(!daemon.log().contains(&code) && !daemon.log().contains(&secret_of(&address, "state")), "{}", daemon.log());
     tokio::time::timeout(Duration::from_secs(60), daemon.stop()).await.unwrap();

@@ -104,11 +104,9 @@ fn a_refresh_token_is_never_overwritten_with_none() {
     assert_eq!(connect("a").unwrap_err().kind(), ErrorKind::Forbidden);
     consent.set_refresh(Some("first"));
     let connection = connect("a,").unwrap().remove(0);
-    let refresh = |connection: &Connection| {
-        match &Access::open(connection, &bench.ports.keys).unwrap().credential {
-            Credential::Bearer { refresh, .. } => refresh.clone(),
-            _ => None,
-        }
+    let refresh = |connection: &Connection| match &Access::open(connection, &bench.ports.keys).unwrap().credential {
+        Credential::Bearer { refresh, .. } => refresh.clone(),
+        _ => None,
     };
     assert_eq!(refresh(&connection).as_deref(), Some("first"));
     consent.set_refresh(None);

@@ -108,13 +108,13 @@ pub async fn consent(desk: Desk, Body(new): Body<NewConsent>) -> Answer<ConsentV
         let text = "browsers do not reach this interface: set AUTOREPOST_PUBLIC_URL to where they do";
         Error::new(ErrorKind::Unsupported, op, text)
     })?;
-    // An app that is not set up is no failure of the program.
-    let method =
-        credential::consent_method(desk.ports(), new.platform, new.login).map_err(|error| match error.kind() {
-            ErrorKind::Configuration => Error::new(ErrorKind::Unsupported, op, error.detail()),
-            _ => error,
-        })?;
-    let asked = desk.operator().ask_consent(method, redirect).await?;
+    // An app that is not set up, here or at the platform, is no failure of the program.
+    let unsupported = |error: Error| match error.kind() {
+        ErrorKind::Configuration => Error::new(ErrorKind::Unsupported, op, error.detail()),
+        _ => error,
+    };
+    let method = credential::consent_method(desk.ports(), new.platform, new.login).map_err(unsupported)?;
+    let asked = desk.operator().ask_consent(method, redirect).await.map_err(unsupported)?;
     Ok(Json(ConsentView { url: asked.page.expose().to_owned(), expires_at: asked.expires_at }))
 }
 
