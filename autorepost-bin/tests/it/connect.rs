@@ -142,7 +142,7 @@ async fn the_running_program_takes_the_answer_of_a_browser() {
     until("the account is there", async || stage.ok(&["status"]).await.to_string().contains("demo_x")).await;
     let code = secret_of(&address, "code");
     assert!(!daemon.log().contains(&code) && !daemon.log().contains(&secret_of(&address, "state")), "{}", daemon.log());
-    tokio::time::timeout(Duration::from_secs(60), daemon.stop()).await.unwrap();
+    timeout(Duration::from_secs(60), daemon.stop()).await.unwrap();
 }
 
 fn secret_of(address: &Url, name: &str) -> String {

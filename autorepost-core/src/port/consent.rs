@@ -160,9 +160,9 @@ pub fn check_scopes(platform: Platform, needed: &[&str], granted: &[String]) -> 
         return Ok(());
     }
     let text = format!(
-        "{} was not allowed on {}'s page, and nothing works without it: begin again and allow all of them",
-        missing.join(", "),
-        platform.title()
+        "not everything that is needed was allowed on {}'s page ({}): begin again and allow all of it",
+        platform.title(),
+        missing.join(", ")
     );
     Err(Error::new(ErrorKind::Forbidden, "check scopes", text).code("missing_scope"))
 }

@@ -73,7 +73,7 @@ async fn what_goes_wrong_is_told_on_the_page() {
     }
     house.bench.consents[&AuthMethod::Google].allow(&["read"]);
     let part = callback(&house, &format!("code=a&state={}", state(&house, &house.ours).await)).await;
-    assert!(part.status.is_client_error() && part.text.contains("publish was not allowed"), "{}", part.text);
+    assert!(part.status.is_client_error() && part.text.contains("page (publish)"), "{}", part.text);
 }
 
 #[tokio::test]
