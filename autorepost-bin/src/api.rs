@@ -4,6 +4,7 @@
 //! (`route.rs`) asks the core's operator; what goes wrong becomes a problem (`problem.rs`).
 
 mod again;
+mod callback;
 mod document;
 mod extract;
 mod guard;
@@ -18,11 +19,17 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use autorepost_core::{port::Ports, webhook::SigningSecret};
-use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use again::{IDEMPOTENCY_HEADER, REPLAYED_HEADER};
+pub use callback::CALLBACK_PATH;
 pub use document::document;
 pub use guard::{REQUEST_HEADER, TENANT_HEADER};
 pub use incoming::COOKIES_PATH;
@@ -70,14 +77,21 @@ struct Parts {
     limits: Limits,
     places: Arc<Semaphore>,
     incoming: Option<SigningSecret>,
+    redirect: Option<String>,
     turn: Mutex<()>,
 }
 
 impl Api {
     /// An interface to an installation. With the secret `incoming` it takes what an outside automation brings.
-    pub fn new(ports: Ports, limits: Limits, incoming: Option<SigningSecret>) -> Self {
+    /// With `base`, the address at which browsers reach it, accounts can be connected on the platforms' own pages.
+    pub fn new(ports: Ports, limits: Limits, incoming: Option<SigningSecret>, base: Option<&str>) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests_max));
-        Self(Arc::new(Parts { ports, limits, places, incoming, turn: Mutex::default() }))
+        let redirect = base.map(|base| format!("{base}{CALLBACK_PATH}"));
+        Self(Arc::new(Parts { ports, limits, places, incoming, redirect, turn: Mutex::default() }))
+    }
+
+    fn redirect(&self) -> Option<&str> {
+        self.0.redirect.as_deref()
     }
 
     fn incoming(&self) -> Option<&SigningSecret> {
@@ -106,10 +120,13 @@ impl Api {
         let (routes, plain) = route::all().split_for_parts();
         let swagger = SwaggerUi::new(DOCS_PATH).external_url_unchecked(DOCUMENT_PATH, document::complete(&plain));
         let routes = routes.route_layer(from_fn_with_state(self.clone(), guard::guard)).with_state(self.clone());
-        let signed = Router::new().route(COOKIES_PATH, post(incoming::cookies)).with_state(self.clone());
+        let keyless = Router::new()
+            .route(COOKIES_PATH, post(incoming::cookies))
+            .route(CALLBACK_PATH, get(callback::callback))
+            .with_state(self.clone());
         Router::new()
             .merge(routes)
-            .merge(signed)
+            .merge(keyless)
             .merge(swagger)
             .merge(others)
             .fallback(async || Problem::not_found("there is nothing at this address: /docs shows what there is"))

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use autorepost_core::{Platform, access::Role, rule::HashtagRule, webhook::EventType};
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+
+use crate::credential::Login;
 
 /// Publishes each new video of your TikTok account to Instagram Reels, YouTube and X: once each.
 #[derive(Parser)]
@@ -25,7 +27,7 @@ const AFTER: &str = "\
 First steps:
   autorepost demo                                         see it work, with nothing to set up
   autorepost connect tiktok --handle NAME --jar FILE      your own account, with the cookies of your browser
-  autorepost connect youtube --token FILE                 where the posts go
+  autorepost connect youtube                              where the posts go: opens Google's page
   autorepost rules add videos --from tiktok --to youtube --made-for-kids no
   autorepost run                                          and from then on by itself
 
@@ -49,7 +51,7 @@ pub enum Command {
     Sandbox(Sandbox),
     /// Brings the database up to date.
     Migrate(Migrate),
-    /// Connects an account, or renews its credential.
+    /// Connects an account, or renews its credential: on the platform's own page, or with a file.
     Connect(Connect),
     /// Disconnects an account: its credential is destroyed. What a rule still sends there waits until it is connected again.
     Disconnect {
@@ -165,36 +167,42 @@ pub enum MigrateAction {
 
 /// Options of `connect`.
 #[derive(Args)]
+#[command(after_help = CONNECT)]
 pub struct Connect {
     /// tiktok, instagram, youtube or x.
     pub platform: Platform,
     /// TikTok: the cookies of a signed-in browser (Puppeteer, Playwright, EditThisCookie or Netscape form); "-" reads them
     /// from standard input.
-    #[arg(long, value_name = "FILE", required_if_eq("platform", "tiktok"), conflicts_with = "token")]
+    #[arg(long, value_name = "FILE", requires = "handle", conflicts_with = "token")]
     pub jar: Option<PathBuf>,
     /// Elsewhere: JSON with access_token and refresh_token, for X with oauth_token and oauth_token_secret; "-" reads it from
     /// standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "jar")]
+    #[arg(long, value_name = "FILE")]
     pub token: Option<PathBuf>,
-    /// TikTok: the account's handle.
-    #[arg(long, required_if_eq("platform", "tiktok"))]
+    /// TikTok with cookies: the account's handle.
+    #[arg(long, requires = "jar")]
     pub handle: Option<String>,
-    /// Instagram: how the account was logged in.
-    #[arg(long, value_enum, default_value_t = Login::Facebook)]
-    pub login: Login,
-    /// Instagram with Facebook Login: the id of the professional account.
-    #[arg(long, value_name = "ID")]
+    /// Instagram and X know two ways each; without it the first whose app is configured, with --token facebook and oauth1.
+    #[arg(long, value_enum)]
+    pub login: Option<Login>,
+    /// Instagram with Facebook Login and --token: the id of the professional account.
+    #[arg(long, value_name = "ID", requires = "token")]
     pub account: Option<String>,
+    /// Without a file: the port of this machine to which the platform's page sends its answer.
+    #[arg(long, default_value_t = 8788)]
+    pub port: u16,
+    /// Without a file: only print the page's address.
+    #[arg(long)]
+    pub no_browser: bool,
 }
 
-/// How an Instagram account was logged in.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Login {
-    /// graph.facebook.com; the video is uploaded.
-    Facebook,
-    /// graph.instagram.com; Instagram fetches the video from AUTOREPOST_PUBLIC_URL.
-    Instagram,
-}
+const CONNECT: &str = "\
+Without --jar and --token the platform's own page is opened, where you allow access; the answer comes to
+http://127.0.0.1:8788/callback on this machine, which must be among the redirect addresses of your app:
+  YouTube    YOUTUBE_CLIENT_ID, YOUTUBE_CLIENT_SECRET
+  Instagram  FACEBOOK_APP_ID, FACEBOOK_APP_SECRET, or INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET
+  X          TWITTER_CONSUMER_KEY, TWITTER_CONSUMER_SECRET, or TWITTER_CLIENT_ID, TWITTER_CLIENT_SECRET
+  TikTok     TIKTOK_CLIENT_KEY, TIKTOK_CLIENT_SECRET (posts are read with cookies only, so far)";
 
 /// What can be done with rules.
 #[derive(Subcommand)]

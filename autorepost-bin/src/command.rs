@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod check;
+mod consent;
 mod posts;
 mod rules;
 mod run;

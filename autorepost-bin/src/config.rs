@@ -10,15 +10,17 @@ use std::{
 };
 
 use autorepost_core::{
+    connection::AuthMethod,
     policy::Policy,
     port::{Budget, SecretSource},
     seal::Secret,
     webhook::SigningSecret,
 };
+use autorepost_platforms::App;
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
-use crate::api::Limits;
+use crate::{api::Limits, credential::app_settings};
 
 /// One thing that can be set. In the file it has the same name in lower case, without `AUTOREPOST_`.
 #[derive(Debug)]
@@ -69,10 +71,18 @@ pub const SETTINGS: &[Setting] = &[
     secret("AUTOREPOST_WEBHOOK_SECRET", "whsec_..., which signs the cookies that an outside automation brings"),
     setting("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS", "true permits webhooks to addresses that are not on the internet"),
     setting("AUTOREPOST_PUBLIC_URL", "where the listener is reached from the internet, for Instagram Login"),
+    secret("TIKTOK_CLIENT_KEY", "app of TikTok's Login Kit"),
+    secret("TIKTOK_CLIENT_SECRET", "its secret"),
+    secret("INSTAGRAM_APP_ID", "Instagram app of Instagram Login: its own id, not the one of the Facebook app"),
+    secret("INSTAGRAM_APP_SECRET", "its secret"),
+    secret("FACEBOOK_APP_ID", "Facebook app of Facebook Login"),
+    secret("FACEBOOK_APP_SECRET", "its secret"),
     secret("YOUTUBE_CLIENT_ID", "OAuth client of YouTube"),
     secret("YOUTUBE_CLIENT_SECRET", "its secret"),
     secret("TWITTER_CONSUMER_KEY", "OAuth 1.0a consumer key of X"),
     secret("TWITTER_CONSUMER_SECRET", "its secret"),
+    secret("TWITTER_CLIENT_ID", "OAuth 2.0 client of X"),
+    secret("TWITTER_CLIENT_SECRET", "its secret"),
     secret(
         "PROMETHEUS_PUSH_URL",
         "Pushgateway that is given the metrics, for networks where nobody can fetch /metrics",
@@ -133,10 +143,18 @@ pub struct Config {
     pub aws: BTreeMap<String, String>,
     /// Where secrets come from, so that a rotated one is found.
     pub secrets: Arc<Layers>,
+    /// App of TikTok's Login Kit.
+    pub tiktok: Option<App>,
+    /// App of Instagram Login.
+    pub instagram: Option<App>,
+    /// App of Facebook Login.
+    pub facebook: Option<App>,
     /// OAuth client of YouTube.
-    pub youtube: Option<(Secret, Secret)>,
+    pub youtube: Option<App>,
     /// OAuth 1.0a consumer of X.
-    pub x: Option<(Secret, Secret)>,
+    pub x: Option<App>,
+    /// OAuth 2.0 client of X.
+    pub x_client: Option<App>,
     /// Who is given the metrics.
     pub push_url: Option<Secret>,
     /// Who is given traces.
@@ -468,8 +486,13 @@ impl Values {
         let redis = self.get("REDIS_URL").map(|url| (Secret::new(url), redis_ca));
         let region = self.get("AWS_REGION").map(Into::into);
         let bucket = self.bucket();
-        let youtube = self.pair("YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET");
-        let x = self.pair("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET");
+        let mut app = |method| {
+            let [id, secret] = app_settings(method);
+            self.pair(id, secret).map(|(id, secret)| App { id, secret })
+        };
+        let (tiktok, instagram) = (app(AuthMethod::TiktokLogin), app(AuthMethod::InstagramLogin));
+        let (facebook, youtube) = (app(AuthMethod::FacebookLogin), app(AuthMethod::Google));
+        let (x, x_client) = (app(AuthMethod::XOauth1), app(AuthMethod::XOauth2));
         let push_url = self.address("PROMETHEUS_PUSH_URL").map(Secret::new);
         let otlp_endpoint = self.address("OTEL_EXPORTER_OTLP_ENDPOINT").map(Secret::new);
         let otlp_headers = self.get("OTEL_EXPORTER_OTLP_HEADERS").map(Secret::new);
@@ -513,8 +536,12 @@ impl Values {
             incoming,
             private_targets,
             public_url,
+            tiktok,
+            instagram,
+            facebook,
             youtube,
             x,
+            x_client,
             push_url,
             otlp_endpoint,
             otlp_headers,

@@ -31,6 +31,8 @@ pub struct Served {
     pub links: Option<MediaLinks>,
     /// What the interface takes on.
     pub limits: Limits,
+    /// The address at which browsers reach the listener, if they do.
+    pub base: Option<String>,
     /// The secret of what an outside automation brings, if anything is taken from one.
     pub incoming: Option<Secret>,
     /// The addresses of probes.
@@ -61,7 +63,7 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, served: Served, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let incoming = served.incoming.as_ref().map(SigningSecret::parse).transpose()?;
-    let api = Api::new(served.ports.clone(), served.limits.clone(), incoming);
+    let api = Api::new(served.ports.clone(), served.limits.clone(), incoming, served.base.as_deref());
     let probes = served.probes.clone();
     let shared = Shared { served, readers: Arc::new(Semaphore::new(READERS_MAX)) };
     let others = Router::new().route("/media/{key}", get(media)).with_state(shared);

@@ -12,8 +12,8 @@ use autorepost_core::{
     credential::Access,
     memory::{MemoryLimiter, MemoryScratch, MemoryWake},
     port::{
-        Authorizer, Clock, ConnectionStore, Destination, Entropy, EventSink, MediaStore, Ports, RateLimiter, Scratch,
-        Source, Wake,
+        Authorizer, Clock, ConnectionStore, Consent, Destination, Entropy, EventSink, MediaStore, Ports, RateLimiter,
+        Scratch, Source, Wake,
     },
     seal::KeyRing,
 };
@@ -94,24 +94,29 @@ impl Wiring {
         };
         let mut destinations: BTreeMap<Platform, Arc<dyn Destination>> = BTreeMap::new();
         let mut authorizers: BTreeMap<Platform, Arc<dyn Authorizer>> = BTreeMap::new();
+        let mut consents: Vec<Arc<dyn Consent>> = Vec::new();
 
         let observer = observer.unwrap_or_else(|| Arc::new(|_| {}));
         let tiktok = TikTok::new(platforms.tiktok, Arc::clone(&clock), Arc::clone(&entropy))?;
         let tiktok = Arc::new(tiktok.observed(Arc::clone(&observer)));
+        consents.extend(tiktok.consent());
         authorizers.insert(Platform::TikTok, tiktok.clone());
         let instagram = Instagram::new(platforms.instagram, Arc::clone(&clock))?;
         let instagram = Arc::new(instagram.observed(Arc::clone(&observer)));
+        consents.extend(instagram.consents());
         destinations.insert(Platform::Instagram, instagram.clone());
         authorizers.insert(Platform::Instagram, instagram);
         if let Some(config) = platforms.youtube {
             let youtube = YouTube::new(config, Arc::clone(&clock))?;
             let youtube = Arc::new(youtube.observed(Arc::clone(&observer)));
+            consents.push(youtube.consent());
             destinations.insert(Platform::YouTube, youtube.clone());
             authorizers.insert(Platform::YouTube, youtube);
         }
         if let Some(config) = platforms.x {
             let x = X::new(config, Arc::clone(&clock), Arc::clone(&entropy))?;
             let x = Arc::new(x.observed(Arc::clone(&observer)));
+            consents.extend(x.consents());
             destinations.insert(Platform::X, x.clone());
             authorizers.insert(Platform::X, x);
         }
@@ -148,6 +153,7 @@ impl Wiring {
             sources: BTreeMap::from([(Platform::TikTok, tiktok as Arc<dyn Source>)]),
             destinations,
             authorizers,
+            consents: consents.into_iter().map(|consent| (consent.method(), consent)).collect(),
         })
     }
 }

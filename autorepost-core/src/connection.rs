@@ -81,11 +81,13 @@ impl Connection {
 }
 
 /// How an account was connected: this decides hosts, token refresh and the way that bytes travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
     /// TikTok with the account's own web session: a cookie jar.
     TiktokSession,
+    /// TikTok Login Kit: OAuth 2.0 with a refresh token that changes.
+    TiktokLogin,
     /// Instagram API with Instagram Login: `graph.instagram.com`, bytes by `video_url`.
     InstagramLogin,
     /// Instagram API with Facebook Login: `graph.facebook.com`, bytes by resumable upload.
@@ -94,17 +96,35 @@ pub enum AuthMethod {
     Google,
     /// X with OAuth 1.0a user context.
     XOauth1,
+    /// X with OAuth 2.0 and a refresh token that works once.
+    XOauth2,
 }
 
 impl AuthMethod {
+    /// Every method, in the order of the platforms.
+    pub const ALL: [Self; 7] = [
+        Self::TiktokSession,
+        Self::TiktokLogin,
+        Self::InstagramLogin,
+        Self::FacebookLogin,
+        Self::Google,
+        Self::XOauth1,
+        Self::XOauth2,
+    ];
+
     /// The platform that this method belongs to.
     pub const fn platform(self) -> Platform {
         match self {
-            Self::TiktokSession => Platform::TikTok,
+            Self::TiktokSession | Self::TiktokLogin => Platform::TikTok,
             Self::InstagramLogin | Self::FacebookLogin => Platform::Instagram,
             Self::Google => Platform::YouTube,
-            Self::XOauth1 => Platform::X,
+            Self::XOauth1 | Self::XOauth2 => Platform::X,
         }
+    }
+
+    /// Whether its access tokens are short-lived and renewed by a refresh token, without which they are worth little.
+    pub const fn has_refresh_token(self) -> bool {
+        matches!(self, Self::Google | Self::XOauth2 | Self::TiktokLogin)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod ambient;
+mod consent;
 mod jobs;
 mod limiter;
 mod media;
@@ -23,6 +24,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 pub use ambient::{ManualClock, MapSecrets, MemoryEvents, SeededEntropy};
+pub use consent::MemoryConsent;
 pub use limiter::MemoryLimiter;
 pub use media::{MemoryMedia, chunks};
 pub use platform::{COMMIT_DEADLINE, Fault, MemoryAuthorizer, MemoryDestination, MemorySource, Repeat, Shown};
@@ -34,10 +36,10 @@ use crate::{
     Error, Platform, Result,
     access::{ApiKey, AuditEntry, Tenant},
     brake::{Brake, Scope},
-    connection::Connection,
+    connection::{AuthMethod, Connection},
     id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
     job::{Finish, Job, JobState, Lease, NewJob},
-    port::{Authorizer, Clock, Destination, Entropy, IdempotencyKey, Ports, Source},
+    port::{Authorizer, Clock, Consent, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
     repost::{Entry, Repost},
     rule::Rule,
@@ -205,6 +207,8 @@ pub struct Bench {
     pub destinations: BTreeMap<Platform, Arc<MemoryDestination>>,
     /// What renews credentials.
     pub authorizers: BTreeMap<Platform, Arc<MemoryAuthorizer>>,
+    /// The consent pages.
+    pub consents: BTreeMap<AuthMethod, Arc<MemoryConsent>>,
     /// The endpoints.
     pub notifier: Arc<MemoryNotifier>,
     /// All of it, wired.
@@ -231,6 +235,11 @@ impl Bench {
         let authorizers: BTreeMap<_, _> = Platform::ALL
             .into_iter()
             .map(|platform| (platform, Arc::new(MemoryAuthorizer::new(platform, Arc::clone(&time)))))
+            .collect();
+        let consents: BTreeMap<_, _> = AuthMethod::ALL
+            .into_iter()
+            .filter(|method| *method != AuthMethod::TiktokSession)
+            .map(|method| (method, Arc::new(MemoryConsent::new(method))))
             .collect();
         let keys = KeyRing::parse("bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key of 32 bytes");
         let ports = Ports {
@@ -264,8 +273,9 @@ impl Bench {
                 .iter()
                 .map(|(platform, authorizer)| (*platform, authorizer.clone() as Arc<dyn Authorizer>))
                 .collect(),
+            consents: consents.iter().map(|(method, consent)| (*method, consent.clone() as Arc<dyn Consent>)).collect(),
         };
-        Self { memory, media, clock, events, source, destinations, authorizers, notifier, ports }
+        Self { memory, media, clock, events, source, destinations, authorizers, consents, notifier, ports }
     }
 }
 

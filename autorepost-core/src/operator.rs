@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod brake;
+mod consent;
 mod explain;
 mod jobs;
 mod plan;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 pub use access::Summary;
 pub use brake::Resealed;
+pub use consent::{Asked as AskedConsent, Comeback, LOGIN_MAX};
 pub use explain::{Explanation, Next, Story, Untouched};
 pub use plan::{Forecast, Planned, PlannedRepost};
 pub use repost::{Asked, Destinations, Settled};
@@ -63,6 +65,11 @@ impl<'a> Operator<'a> {
         self.tenant
     }
 
+    /// Who acts.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Connects an account: asks the platform whose credential it is, seals it, and stores it with its perpetual jobs.
     /// Connecting an account again renews it, and what waited for it goes on at once.
     ///
@@ -85,11 +92,17 @@ impl<'a> Operator<'a> {
             credential: credential.clone(),
         };
         let identity = self.ports.authorizer(method.platform())?.verify(&access).await?;
-        self.keep(method, identity, credential).await
+        self.keep(method, identity, credential, Vec::new()).await
     }
 
     /// Stores an account whose credential the platform knows, and makes what waited for it due.
-    async fn keep(&self, method: AuthMethod, identity: Identity, credential: Credential) -> Result<Connection> {
+    async fn keep(
+        &self,
+        method: AuthMethod,
+        identity: Identity,
+        credential: Credential,
+        scopes: Vec<String>,
+    ) -> Result<Connection> {
         let (tenant, platform, ports, now) = (self.tenant, method.platform(), self.ports, self.ports.clock.now());
         let Identity { account, handle, expires_at } = identity;
         let known = ports.connections.find(tenant, platform, &account).await?;
@@ -103,7 +116,7 @@ impl<'a> Operator<'a> {
             handle,
             method,
             credential: credential.seal(&ports.keys, &binding, ports.entropy.bytes())?,
-            scopes: Vec::new(),
+            scopes,
             expires_at,
             status: ConnectionStatus::Active,
             status_detail: None,

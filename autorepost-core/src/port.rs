@@ -4,6 +4,7 @@
 
 mod access;
 mod ambient;
+mod consent;
 mod media;
 mod platform;
 mod store;
@@ -18,6 +19,7 @@ pub use access::{
 pub use ambient::{
     Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, Scratch, SecretSource, Signal, Wake, scratch,
 };
+pub use consent::{Answered, Consent, Exchanged, Invitation, LogIn, RETURNED_BYTES_MAX, Returned, check_scopes};
 pub use media::{Body, ByteStream, MediaStore, Probe, Stored, StoredBody};
 pub use platform::{
     Authorizer, Commit, Destination, Fetched, Finding, Grant, Identity, Listing, Poll, Progress, Publication, Source,
@@ -29,7 +31,7 @@ pub use store::{
 };
 pub use webhook::{Notifier, WebhookStore};
 
-use crate::{Error, Platform, Result, error::ErrorKind, seal::KeyRing};
+use crate::{Error, Platform, Result, connection::AuthMethod, error::ErrorKind, seal::KeyRing};
 
 /// The ports, wired: everything that the pipelines reach the world through.
 #[derive(Clone)]
@@ -82,6 +84,8 @@ pub struct Ports {
     pub destinations: BTreeMap<Platform, Arc<dyn Destination>>,
     /// What renews and verifies credentials, by platform.
     pub authorizers: BTreeMap<Platform, Arc<dyn Authorizer>>,
+    /// What leads owners through the platforms' own pages, by method: of the apps that are set up.
+    pub consents: BTreeMap<AuthMethod, Arc<dyn Consent>>,
 }
 
 impl Ports {
@@ -98,6 +102,12 @@ impl Ports {
     /// The authorizer of a platform.
     pub fn authorizer(&self, platform: Platform) -> Result<&dyn Authorizer> {
         self.authorizers.get(&platform).map(AsRef::as_ref).ok_or_else(|| unwired("authorize", platform))
+    }
+
+    /// What leads an owner through a platform's pages.
+    pub fn consent(&self, method: AuthMethod) -> Result<&dyn Consent> {
+        let found = self.consents.get(&method).map(AsRef::as_ref);
+        found.ok_or_else(|| unwired("ask for access", method.platform()))
     }
 }
 

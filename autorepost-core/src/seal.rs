@@ -60,6 +60,8 @@ pub enum Purpose {
     Credential,
     /// The secret that signs what an endpoint is told.
     WebhookSecret,
+    /// A log-in on a platform's page that was begun.
+    Consent,
 }
 
 impl Purpose {
@@ -67,6 +69,7 @@ impl Purpose {
         match self {
             Self::Credential => "credential",
             Self::WebhookSecret => "webhook_secret",
+            Self::Consent => "consent",
         }
     }
 }
@@ -76,7 +79,8 @@ impl Purpose {
 pub struct Binding {
     /// The tenant that owns it.
     pub tenant: TenantId,
-    /// The connection that it belongs to; for the secret of an endpoint that endpoint's own id.
+    /// The connection that it belongs to; for the secret of an endpoint that endpoint's own id, for a log-in an id that its
+    /// state makes.
     pub connection: ConnectionId,
     /// What it is for.
     pub purpose: Purpose,
@@ -250,6 +254,7 @@ impl KeyRing {
         let (what, owner, remedy) = match binding.purpose {
             Purpose::Credential => ("credential", "connection", "connect the account again"),
             Purpose::WebhookSecret => ("secret", "webhook", "rotate its secret"),
+            Purpose::Consent => ("state", "log-in", "begin it again"),
         };
         let bad = |why: String| {
             let text = format!("the {what} of {owner} {} does not open: {why}", binding.connection);

@@ -4,6 +4,7 @@
 //! Meta fetches them. What became of a publish is read from the container, which says `PUBLISHED` for as long as it lives,
 //! and from the account's own media; a publish is never repeated on a guess.
 
+mod consent;
 mod errors;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +22,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
-use crate::http::{Http, Observer, body, string};
+use crate::{
+    consent::App,
+    http::{Http, Observer, body, string},
+};
+use consent::unwrapped;
 
 /// How long a container lives (Instagram content publishing).
 const CONTAINER_LIFE: TimeDelta = TimeDelta::hours(24);
@@ -37,6 +42,16 @@ pub struct InstagramConfig {
     pub instagram_url: String,
     /// `https://graph.facebook.com`, for connections by Facebook Login.
     pub facebook_url: String,
+    /// `https://www.instagram.com`, with the page on which owners allow access.
+    pub instagram_page_url: String,
+    /// `https://api.instagram.com`, where codes are exchanged.
+    pub instagram_token_url: String,
+    /// `https://www.facebook.com`, with the page on which owners allow access.
+    pub facebook_page_url: String,
+    /// The app of Instagram Login (`INSTAGRAM_APP_ID`).
+    pub instagram_app: Option<App>,
+    /// The app of Facebook Login (`FACEBOOK_APP_ID`): Meta gives the two logins an id each.
+    pub facebook_app: Option<App>,
     /// The version of the Graph API.
     pub version: String,
     /// Between two questions about a container.
@@ -53,6 +68,11 @@ impl Default for InstagramConfig {
         Self {
             instagram_url: "https://graph.instagram.com".into(),
             facebook_url: "https://graph.facebook.com".into(),
+            instagram_page_url: "https://www.instagram.com".into(),
+            instagram_token_url: "https://api.instagram.com".into(),
+            facebook_page_url: "https://www.facebook.com".into(),
+            instagram_app: None,
+            facebook_app: None,
             version: "v26.0".into(),
             poll_after: Duration::from_secs(15),
             commit_timeout: Duration::from_secs(45),
@@ -327,9 +347,10 @@ impl Authorizer for Instagram {
             _ => ("me?fields=user_id,username".to_owned(), "/user_id"),
         };
         let body = self.get(op, access, &path).await?;
+        let body = unwrapped(&body);
         Ok(Identity {
-            account: AccountId::new(string(&body, id, op)?),
-            handle: string(&body, "/username", op)?,
+            account: AccountId::new(string(body, id, op)?),
+            handle: string(body, "/username", op)?,
             expires_at: None,
         })
     }

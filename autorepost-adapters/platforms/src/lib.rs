@@ -3,12 +3,14 @@
 //! Base addresses are configuration, so that the same clients talk to the vendors and to the sandbox. No client repeats a
 //! request by itself or follows a redirect: what is repeated, and when, is decided in the core.
 
+mod consent;
 mod http;
 pub mod instagram;
 pub mod tiktok;
 pub mod x;
 pub mod youtube;
 
+pub use consent::App;
 pub use http::{Observer, Sent};
 pub use instagram::{Instagram, InstagramConfig};
 pub use tiktok::{CookieJar, TikTok, TikTokConfig};

@@ -2,6 +2,7 @@
 //!
 //! These pages are not a published API and drift: whatever is missing or new is an error that says so, never an empty list.
 
+mod consent;
 mod cookies;
 mod items;
 
@@ -10,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use autorepost_core::{
     Error, ErrorKind, Platform, Result, Retry,
-    connection::AccountId,
+    connection::{AccountId, AuthMethod},
     credential::{Access, Credential},
     port::{Authorizer, Clock, Entropy, EntropyExt, Fetched, Grant, Identity, Listing, Source},
     post::{FoundPost, Unusable},
@@ -22,7 +23,10 @@ use url::Url;
 
 pub use cookies::CookieJar;
 
-use crate::http::{Answer, Http, Observer, stream};
+use crate::{
+    consent::App,
+    http::{Answer, Http, Observer, stream},
+};
 use items::{created_at, found, next_cursor, rendition, text};
 
 /// The host as which TikTok's cookies know its site, whatever the base address is.
@@ -37,13 +41,25 @@ const SCRIPT: &str = "__UNIVERSAL_DATA_FOR_REHYDRATION__";
 pub struct TikTokConfig {
     /// `https://www.tiktok.com`.
     pub web_url: String,
+    /// `https://open.tiktokapis.com`, for accounts that are connected by Login Kit.
+    pub api_url: String,
+    /// `https://www.tiktok.com`, with Login Kit's page on which owners allow access.
+    pub page_url: String,
+    /// The app of Login Kit (`TIKTOK_CLIENT_KEY`).
+    pub app: Option<App>,
     /// Posts that a page is asked for.
     pub page_posts: u32,
 }
 
 impl Default for TikTokConfig {
     fn default() -> Self {
-        Self { web_url: "https://www.tiktok.com".into(), page_posts: 15 }
+        Self {
+            web_url: "https://www.tiktok.com".into(),
+            api_url: "https://open.tiktokapis.com".into(),
+            page_url: "https://www.tiktok.com".into(),
+            app: None,
+            page_posts: 15,
+        }
     }
 }
 
@@ -92,6 +108,11 @@ impl TikTok {
     fn jar(&self, access: &Access) -> Result<CookieJar> {
         match &access.credential {
             Credential::Cookies { jar } => CookieJar::from_text(jar),
+            _ if access.method == AuthMethod::TiktokLogin => {
+                let text = "accounts that are connected by TikTok Login Kit cannot be listed yet: connect this one with the \
+                            cookies of a browser (--jar)";
+                Err(Error::new(ErrorKind::Unsupported, "open cookie jar", text))
+            }
             _ => Err(Error::new(ErrorKind::Unauthorized, "open cookie jar", "this connection has no cookie jar")),
         }
     }
@@ -381,14 +402,20 @@ impl Authorizer for TikTok {
     }
 
     async fn verify(&self, access: &Access) -> Result<Identity> {
+        if access.method == AuthMethod::TiktokLogin {
+            return self.login_identity(access).await;
+        }
         let op = "verify session";
         let (_, handle, page) = self.profile(op, access).await?;
         let id = text(&page.scope["webapp.app-context"]["user"]["uid"]).ok_or_else(|| signed_out(op))?;
         Ok(Identity { account: AccountId::new(id), handle, expires_at: page.jar.session_ends_at() })
     }
 
-    async fn refresh(&self, _: &Access) -> Result<Option<Grant>> {
-        // A web session is renewed by its owner, in the browser.
-        Ok(None)
+    async fn refresh(&self, access: &Access) -> Result<Option<Grant>> {
+        match &access.credential {
+            Credential::Bearer { refresh: Some(refresh), .. } => self.renew(refresh).await.map(Some),
+            // A web session is renewed by its owner, in the browser.
+            _ => Ok(None),
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! X: chunked media upload and posts, with OAuth 1.0a user context.
+//! X: chunked media upload and posts, with OAuth 1.0a user context or OAuth 2.0.
 //!
 //! The commit is `POST /2/tweets`. What became of it is read from the account's own timeline, by the media key of the
 //! upload, which no other post has.
 
+mod consent;
 mod oauth1;
 
 use std::{sync::Arc, time::Duration};
@@ -17,7 +18,6 @@ use autorepost_core::{
         Publication, Timing,
     },
     rule::ReplySettings,
-    seal::Secret,
     state::{Receipt, Ticket},
     submission::Content,
 };
@@ -30,7 +30,10 @@ use reqwest::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::http::{Answer, Http, Observer, string};
+use crate::{
+    consent::App,
+    http::{Answer, Http, Observer, string},
+};
 use oauth1::Keys;
 
 /// Segments of one upload at most (X media upload, append).
@@ -45,26 +48,30 @@ const SKEW: TimeDelta = TimeDelta::minutes(2);
 pub struct XConfig {
     /// `https://api.x.com`.
     pub api_url: String,
-    /// The app's consumer key (`TWITTER_CONSUMER_KEY`).
-    pub consumer_key: Secret,
-    /// The app's consumer secret (`TWITTER_CONSUMER_SECRET`).
-    pub consumer_secret: Secret,
+    /// `https://x.com`, with the page on which owners allow access by OAuth 2.0.
+    pub page_url: String,
+    /// The app's OAuth 1.0a keys (`TWITTER_CONSUMER_KEY`).
+    pub consumer: Option<App>,
+    /// The app's OAuth 2.0 client (`TWITTER_CLIENT_ID`).
+    pub client: Option<App>,
     /// Bytes of a segment; larger ones are used when a video would have more than 1,000.
     pub segment_bytes: u64,
     /// The commit's deadline.
     pub commit_timeout: Duration,
     /// The settle window: longer than the deadline and the timeline's lag together, and longer than X takes a signature to
-    /// be fresh (five minutes), so that a request that was held up for long is refused rather than late.
+    /// be fresh (five minutes), so that a request that was held up for long is refused rather than late. A bearer token of
+    /// OAuth 2.0 has no such age.
     pub settle: Duration,
 }
 
 impl XConfig {
     /// X itself. 1 MiB is the size of segment that is proven in production; 5 MB are refused.
-    pub fn new(consumer_key: Secret, consumer_secret: Secret) -> Self {
+    pub fn new(consumer: Option<App>, client: Option<App>) -> Self {
         Self {
             api_url: "https://api.x.com".into(),
-            consumer_key,
-            consumer_secret,
+            page_url: "https://x.com".into(),
+            consumer,
+            client,
             segment_bytes: 1 << 20,
             commit_timeout: Duration::from_secs(30),
             settle: Duration::from_secs(360),
@@ -99,17 +106,23 @@ impl X {
     }
 
     fn authorization(&self, op: &'static str, access: &Access, method: &str, url: &Url) -> Result<String> {
-        let Credential::OAuth1 { token, secret } = &access.credential else {
-            return Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no OAuth 1.0a token"));
-        };
-        let keys = Keys {
-            consumer_key: self.config.consumer_key.expose(),
-            consumer_secret: self.config.consumer_secret.expose(),
-            token,
-            token_secret: secret,
-        };
+        match &access.credential {
+            Credential::OAuth1 { token, secret } => {
+                let app = self.config.consumer.as_ref().ok_or_else(|| {
+                    let text = "this account needs TWITTER_CONSUMER_KEY and TWITTER_CONSUMER_SECRET: set them, or connect \
+                                it again";
+                    Error::new(ErrorKind::Configuration, op, text)
+                })?;
+                Ok(self.sign(method, url, &[], &Keys { token, token_secret: secret, ..Keys::of_app(app) }))
+            }
+            Credential::Bearer { access, .. } => Ok(format!("Bearer {access}")),
+            Credential::Cookies { .. } => Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no token")),
+        }
+    }
+
+    fn sign(&self, method: &str, url: &Url, form: &[(&str, &str)], keys: &Keys<'_>) -> String {
         let nonce = format!("{:032x}", u128::from_be_bytes(self.entropy.bytes()));
-        Ok(oauth1::authorization(method, url, &[], &keys, &nonce, self.clock.now().timestamp()))
+        oauth1::authorization(method, url, form, keys, &nonce, self.clock.now().timestamp())
     }
 
     fn get(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
@@ -412,9 +425,12 @@ impl Authorizer for X {
         })
     }
 
-    async fn refresh(&self, _: &Access) -> Result<Option<Grant>> {
-        // Tokens of user context live until they are revoked.
-        Ok(None)
+    async fn refresh(&self, access: &Access) -> Result<Option<Grant>> {
+        match &access.credential {
+            Credential::Bearer { refresh: Some(refresh), .. } => self.renew(refresh).await.map(Some),
+            // Tokens of OAuth 1.0a live until they are revoked.
+            _ => Ok(None),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! What became of the commit is asked of the session itself: it answers with the finished video for as long as it lives
 //! (YouTube Data API, resumable upload protocol). Only when the session is gone is the channel's list of uploads searched.
 
+mod consent;
 mod errors;
 
 use std::{sync::Arc, time::Duration};
@@ -37,6 +38,8 @@ pub struct YouTubeConfig {
     pub api_url: String,
     /// `https://oauth2.googleapis.com`.
     pub oauth_url: String,
+    /// `https://accounts.google.com`, with the page on which owners allow access.
+    pub accounts_url: String,
     /// The OAuth client's id (`YOUTUBE_CLIENT_ID`).
     pub client_id: Secret,
     /// The OAuth client's secret (`YOUTUBE_CLIENT_SECRET`).
@@ -55,6 +58,7 @@ impl YouTubeConfig {
         Self {
             api_url: "https://www.googleapis.com".into(),
             oauth_url: "https://oauth2.googleapis.com".into(),
+            accounts_url: "https://accounts.google.com".into(),
             client_id,
             client_secret,
             chunk_bytes: 8 << 20,

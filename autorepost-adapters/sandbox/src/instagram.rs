@@ -1,5 +1,7 @@
 //! Instagram: containers, resumable bytes, publishing and reading back, with either login.
 
+pub(crate) mod login;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use autorepost_core::Platform;

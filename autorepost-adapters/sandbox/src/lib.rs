@@ -5,6 +5,7 @@
 //! [ledger](World::ledger).
 
 pub mod clips;
+mod consent;
 mod control;
 mod fault;
 mod instagram;
@@ -16,6 +17,7 @@ mod world;
 mod x;
 mod youtube;
 
+pub use consent::{Login, RegisteredApp};
 pub use fault::{Effect, Fault, Step};
 pub use server::{Sandbox, SandboxConfig, Urls};
 pub use world::{Clip, InstagramAccount, Shown, TikTokAccount, TikTokPost, Timing, World, XAccount, YouTubeChannel};

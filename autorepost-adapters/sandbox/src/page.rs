@@ -36,6 +36,7 @@ fn column<'a>(page: &mut String, title: &str, posts: impl Iterator<Item = (&'a s
     page.push_str("</section>");
 }
 
-fn escape(text: &str) -> String {
+/// A text as HTML shows it.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    control,
+    consent, control,
     fault::{Effect, Step},
     instagram, page, tiktok,
     world::{Timing, World},
@@ -45,15 +45,17 @@ impl Default for SandboxConfig {
 pub struct Urls {
     /// `https://www.tiktok.com`.
     pub tiktok: String,
-    /// `https://graph.instagram.com`.
+    /// `https://open.tiktokapis.com`.
+    pub tiktok_api: String,
+    /// `https://graph.instagram.com`, `https://api.instagram.com` and `https://www.instagram.com`.
     pub instagram: String,
-    /// `https://graph.facebook.com`.
+    /// `https://graph.facebook.com` and `https://www.facebook.com`.
     pub facebook: String,
     /// `https://www.googleapis.com`.
     pub google: String,
-    /// `https://oauth2.googleapis.com`.
+    /// `https://oauth2.googleapis.com` and `https://accounts.google.com`.
     pub google_oauth: String,
-    /// `https://api.x.com`.
+    /// `https://api.x.com` and `https://x.com`.
     pub x: String,
 }
 
@@ -79,9 +81,11 @@ impl Sandbox {
         let app = Router::new()
             .route("/", get(page::ledger))
             .nest("/sandbox", control::routes())
-            .nest("/tiktok", tiktok::routes())
-            .nest("/instagram", instagram::routes())
-            .nest("/facebook", instagram::routes())
+            .nest("/consent", consent::routes())
+            .nest("/tiktok", tiktok::routes().merge(tiktok::login::page()))
+            .nest("/tiktok-api", tiktok::login::routes())
+            .nest("/instagram", instagram::routes().merge(instagram::login::routes()))
+            .nest("/facebook", instagram::routes().merge(instagram::login::facebook_routes()))
             .nest("/google", youtube::routes())
             .nest("/google-oauth", youtube::token_routes())
             .nest("/x", x::routes())
@@ -108,6 +112,7 @@ impl Sandbox {
         let at = |prefix: &str| format!("{}/{prefix}", self.world.base);
         Urls {
             tiktok: at("tiktok"),
+            tiktok_api: at("tiktok-api"),
             instagram: at("instagram"),
             facebook: at("facebook"),
             google: at("google"),

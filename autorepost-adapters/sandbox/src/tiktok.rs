@@ -1,5 +1,7 @@
 //! TikTok's web pages: profile, list, post page and media, behind the owner's session.
 
+pub(crate) mod login;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use autorepost_core::Platform;

@@ -11,7 +11,10 @@ use autorepost_core::Platform;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Effect, Fault, Step};
+use crate::{
+    consent::{Allowed, Asked, RegisteredApp},
+    fault::{Effect, Fault, Step},
+};
 
 /// How quick the platforms are.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +119,24 @@ pub struct XAccount {
     pub token_secret: String,
 }
 
+/// A grant of X's OAuth 2.0.
+#[derive(Debug, Clone)]
+pub(crate) struct XGrant {
+    pub account: String,
+    pub client: String,
+    pub access: String,
+    /// It works once.
+    pub refresh: String,
+}
+
+/// A grant of TikTok's Login Kit.
+#[derive(Debug, Clone)]
+pub(crate) struct TikTokGrant {
+    pub account: String,
+    pub access: String,
+    pub refresh: String,
+}
+
 /// A post that the public sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
@@ -177,6 +198,17 @@ pub(crate) struct State {
     pub instagram: Vec<InstagramAccount>,
     pub youtube: Vec<YouTubeChannel>,
     pub x: Vec<XAccount>,
+    pub x_grants: Vec<XGrant>,
+    pub tiktok_grants: Vec<TikTokGrant>,
+    /// Tokens of Meta that are exchanged for longer ones: the accounts, and what was allowed.
+    pub meta_tokens: BTreeMap<String, Allowed>,
+    pub apps: Vec<RegisteredApp>,
+    pub asked: BTreeMap<String, Asked>,
+    pub codes: BTreeMap<String, Allowed>,
+    /// Google gives no refresh token, as with a consent that is not the first.
+    pub no_refresh_token: bool,
+    /// How often a refresh token was exchanged, and how often one that did not work any more.
+    pub refreshes: (u32, u32),
     pub uploads: BTreeMap<String, Upload>,
     pub ledger: Vec<Shown>,
     pub faults: Vec<Fault>,
@@ -279,6 +311,23 @@ impl World {
     /// Adds an X account.
     pub fn add_x(&self, account: XAccount) {
         self.lock().x.push(account);
+    }
+
+    /// Registers an app, or registers it anew.
+    pub fn register(&self, app: RegisteredApp) {
+        let mut state = self.lock();
+        state.apps.retain(|known| known.login != app.login || known.id != app.id);
+        state.apps.push(app);
+    }
+
+    /// Lets Google give no refresh token, as with a consent that is not the first; or one again.
+    pub fn set_refresh_token(&self, given: bool) {
+        self.lock().no_refresh_token = !given;
+    }
+
+    /// How often a refresh token was exchanged, and how often one was sent that did not work any more.
+    pub fn refreshes(&self) -> (u32, u32) {
+        self.lock().refreshes
     }
 
     /// Replaces the fault plan.

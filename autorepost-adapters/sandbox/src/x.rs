@@ -1,5 +1,7 @@
 //! X: chunked media upload, posts and timelines, with OAuth 1.0a user context.
 
+mod login;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use autorepost_core::{Platform, caption::weighted_length};
@@ -22,7 +24,7 @@ use crate::{
     fault::Step,
     receive,
     server::{header, under_faults},
-    world::{Upload, World, XAccount},
+    world::{State as Platforms, Upload, World, XAccount},
 };
 
 const PLATFORM: Platform = Platform::X;
@@ -43,6 +45,7 @@ type Worldly = State<Arc<World>>;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
+        .merge(login::routes())
         .route(
             "/2/media/upload/initialize",
             post(async |State(world): Worldly, request: Request| {
@@ -352,44 +355,82 @@ async fn json_body(body: Body) -> Value {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// The account that signed a request (RFC 5849, HMAC-SHA1), against the address that was really called.
+/// The account in whose name a request is made: by its signature, or by a bearer token of OAuth 2.0.
 fn signed(world: &World, request: &Request) -> Result<XAccount, Box<Response>> {
     let refused = || Box::new(problem(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized"));
     let authorization = header(request.headers(), "authorization").unwrap_or_default();
-    let pairs = authorization.strip_prefix("OAuth ").ok_or_else(refused)?;
+    if let Some(token) = authorization.strip_prefix("Bearer ") {
+        let state = world.lock();
+        let grant = state.x_grants.iter().find(|grant| grant.access == token && !state.expired.contains(token));
+        let account = grant.and_then(|grant| state.x.iter().find(|account| account.id == grant.account));
+        return account.cloned().ok_or_else(refused);
+    }
+    let head = Head::of(request);
+    let found = verified(world, &head, &[], |state, key, token| {
+        let account = state.x.iter().find(|account| account.consumer_key == key && account.token == token)?;
+        let lives = !state.expired.contains(&account.token);
+        let secrets = (account.consumer_secret.clone(), account.token_secret.clone());
+        lives.then(|| (account.clone(), secrets))
+    });
+    found.ok_or_else(refused)
+}
+
+/// What of a request is signed, apart from a form.
+struct Head {
+    method: String,
+    path: String,
+    authorization: String,
+}
+
+impl Head {
+    fn of(request: &Request) -> Self {
+        let called =
+            request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone());
+        Self {
+            method: request.method().to_string(),
+            path: called.to_string(),
+            authorization: header(request.headers(), "authorization").unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// Checks a signature (RFC 5849, HMAC-SHA1) against the address that was really called. `find` knows whose key and token
+/// they are, and the two secrets.
+fn verified<T>(
+    world: &World,
+    head: &Head,
+    form: &[(String, String)],
+    find: impl FnOnce(&Platforms, &str, &str) -> Option<(T, (String, String))>,
+) -> Option<T> {
+    let pairs = head.authorization.strip_prefix("OAuth ")?;
     let decode = |text: &str| percent_decode(text.trim().trim_matches('"'));
     let mut oauth: BTreeMap<String, String> =
         pairs.split(',').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decode(k), decode(v))).collect();
-    let signature = oauth.remove("oauth_signature").ok_or_else(refused)?;
+    let signature = oauth.remove("oauth_signature")?;
     oauth.remove("realm");
     let told = |name: &str| oauth.get(name).cloned().unwrap_or_default();
 
-    let path = request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone());
-    let url = Url::parse(&format!("{}{path}", world.base)).map_err(|_| refused())?;
+    let url = Url::parse(&format!("{}{}", world.base, head.path)).ok()?;
     let mut parameters: Vec<(String, String)> = oauth.clone().into_iter().collect();
     parameters.extend(url.query_pairs().into_owned());
+    parameters.extend(form.iter().cloned());
     let mut parameters: Vec<_> = parameters.iter().map(|(k, v)| (encode(k), encode(v))).collect();
     parameters.sort();
     parameters.dedup();
     let joined: Vec<_> = parameters.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let mut bare = url.clone();
     bare.set_query(None);
-    let base = format!("{}&{}&{}", request.method(), encode(bare.as_str()), encode(&joined.join("&")));
+    let base = format!("{}&{}&{}", head.method, encode(bare.as_str()), encode(&joined.join("&")));
 
     let mut state = world.lock();
-    let (key, token) = (told("oauth_consumer_key"), told("oauth_token"));
-    let account = state.x.iter().find(|account| account.consumer_key == key && account.token == token).cloned();
-    let account = account.filter(|account| !state.expired.contains(&account.token)).ok_or_else(refused)?;
-    let secret = format!("{}&{}", encode(&account.consumer_secret), encode(&account.token_secret));
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).map_err(|_| refused())?;
+    let (found, (consumer_secret, token_secret)) = find(&state, &told("oauth_consumer_key"), &told("oauth_token"))?;
+    let secret = format!("{}&{}", encode(&consumer_secret), encode(&token_secret));
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).ok()?;
     mac.update(base.as_bytes());
-    let given = STANDARD.decode(signature).map_err(|_| refused())?;
-    mac.verify_slice(&given).map_err(|_| refused())?;
-    let at: i64 = told("oauth_timestamp").parse().map_err(|_| refused())?;
-    if (World::now().timestamp() - at).abs() > SKEW_SECS_MAX || !state.nonces.insert(told("oauth_nonce")) {
-        return Err(refused());
-    }
-    Ok(account)
+    mac.verify_slice(&STANDARD.decode(signature).ok()?).ok()?;
+    let at: i64 = told("oauth_timestamp").parse().ok()?;
+    let fresh = (World::now().timestamp() - at).abs() <= SKEW_SECS_MAX && state.nonces.insert(told("oauth_nonce"));
+    fresh.then_some(found)
 }
 
 /// Percent-encoding of RFC 3986: everything but letters, digits and `-._~`.

@@ -6,7 +6,7 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{Request, State},
+    extract::{RawQuery, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -14,6 +14,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
+    consent::{self, Login, Presented, Refused},
     fault::Step,
     receive,
     server::{header, token_of, under_faults},
@@ -58,12 +59,17 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 }
 
 pub(crate) fn token_routes() -> Router<Arc<World>> {
-    Router::new().route(
-        "/token",
-        post(async |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, token).await
-        }),
-    )
+    Router::new()
+        .route(
+            "/token",
+            post(async |State(world): Worldly, request: Request| {
+                under_faults(&world, PLATFORM, Step::Token, request, token).await
+            }),
+        )
+        .route(
+            "/o/oauth2/v2/auth",
+            get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Google, world, query).await),
+        )
 }
 
 /// What a PUT to a session says of itself.
@@ -244,6 +250,9 @@ async fn token(world: Arc<World>, request: Request) -> Response {
     let bad = |code: &str, text: &str| {
         (StatusCode::BAD_REQUEST, Json(json!({"error": code, "error_description": text}))).into_response()
     };
+    if told("grant_type") == "authorization_code" {
+        return exchange(&world, &form);
+    }
     if told("grant_type") != "refresh_token" {
         return bad("unsupported_grant_type", "Invalid grant_type");
     }
@@ -262,6 +271,48 @@ async fn token(world: Arc<World>, request: Request) -> Response {
         }
         None => bad("invalid_grant", "Token has been expired or revoked."),
     }
+}
+
+/// Gives a token for a code. The channel's earlier tokens go on working.
+fn exchange(world: &World, form: &BTreeMap<String, String>) -> Response {
+    let told = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let presented = Presented {
+        client: told("client_id"),
+        secret: told("client_secret"),
+        code: told("code"),
+        redirect: told("redirect_uri"),
+        verifier: form.get("code_verifier").map(String::as_str),
+    };
+    let mut state = world.lock();
+    let allowed = match consent::redeem(&mut state, Login::Google, &presented) {
+        Ok(allowed) => allowed,
+        Err(refused) => {
+            let (status, code, text) = match refused {
+                Refused::App => (StatusCode::UNAUTHORIZED, "invalid_client", "Unauthorized"),
+                Refused::Code => (StatusCode::BAD_REQUEST, "invalid_grant", "Malformed auth code."),
+                Refused::Redirect => (StatusCode::BAD_REQUEST, "redirect_uri_mismatch", "Bad Request"),
+            };
+            return (status, Json(json!({"error": code, "error_description": text}))).into_response();
+        }
+    };
+    let Some(channel) = state.youtube.iter().find(|one| allowed.accounts.contains(&one.id)).cloned() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let (number, access) = (state.next(), format!("ya29.sandbox{}", state.next()));
+    let mut body = json!({"access_token": access, "expires_in": 3599, "scope": allowed.scopes.join(" "),
+        "token_type": "Bearer"});
+    let mut granted = YouTubeChannel {
+        access,
+        client_id: presented.client.into(),
+        client_secret: presented.secret.into(),
+        ..channel
+    };
+    if !state.no_refresh_token {
+        granted.refresh = format!("1//sandbox{number}");
+        body["refresh_token"] = json!(granted.refresh);
+    }
+    state.youtube.push(granted);
+    Json(body).into_response()
 }
 
 fn authorized(world: &World, request: &Request) -> Result<YouTubeChannel, Box<Response>> {

@@ -52,6 +52,11 @@ impl Desk {
         self.api.ports()
     }
 
+    /// Where platforms send browsers back to, if they can reach the interface.
+    pub fn redirect(&self) -> Option<&str> {
+        self.api.redirect()
+    }
+
     /// The tenant in which the caller acts.
     pub fn tenant(&self) -> TenantId {
         self.caller.tenant

@@ -50,6 +50,8 @@ pub const NEEDS: &[Need] = &[
     need("DELETE", "/v1/api-keys/{id}", "api_keys.revoke", Admin),
     need("GET", "/v1/connections", "connections.list", Viewer),
     need("POST", "/v1/connections", "connections.connect", Operator),
+    // Its answer holds the state of a log-in.
+    Need { repeatable: false, ..need("POST", "/v1/connections/consent", "connections.consent", Operator) },
     need("GET", "/v1/connections/{id}", "connections.get", Viewer),
     need("DELETE", "/v1/connections/{id}", "connections.disconnect", Operator),
     need("POST", "/v1/connections/{id}/pause", "connections.pause", Operator),

@@ -25,6 +25,7 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(access::audit))
         .routes(routes!(access::installation_audit))
         .routes(routes!(connections::list, connections::connect))
+        .routes(routes!(connections::consent))
         .routes(routes!(connections::get, connections::disconnect))
         .routes(routes!(connections::pause))
         .routes(routes!(connections::resume))

@@ -37,11 +37,14 @@ pub enum RoleSchema {
 #[schema(as = AuthMethod)]
 pub enum AuthMethodSchema {
     TiktokSession,
+    TiktokLogin,
     InstagramLogin,
     FacebookLogin,
     Google,
     #[serde(rename = "x_oauth1")]
     XOauth1,
+    #[serde(rename = "x_oauth2")]
+    XOauth2,
 }
 
 /// Whether a connection works.

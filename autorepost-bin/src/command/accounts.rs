@@ -4,7 +4,7 @@ use std::{io::Read, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use autorepost_core::{
-    Error, ErrorKind, Platform,
+    Error, ErrorKind,
     brake::Scope,
     connection::{AuthMethod, Connection},
     credential::Credential,
@@ -12,18 +12,21 @@ use autorepost_core::{
     port::Clock as _,
     rule::Rule,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Context, operator, record, usage};
+use super::{Context, consent, operator, record, usage};
 use crate::{
     ambient::SystemClock,
-    cli::{Connect, Login, Pause, Resume},
+    cli::{Connect, Pause, Resume},
     credential::{self, CREDENTIAL_BYTES_MAX},
 };
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
-    configured(context, options.platform)?;
-    let method = credential::method(options.platform, options.login == Login::Instagram);
+    let method = credential::method(options.platform, options.login)?;
+    if options.jar.is_none() && options.token.is_none() {
+        return consent::connect(context, options).await;
+    }
+    configured(context, method)?;
     if method == AuthMethod::FacebookLogin && options.account.is_none() {
         return Err(usage("Instagram with Facebook Login needs --account, the id of the professional account"));
     }
@@ -36,29 +39,40 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
     let operator = operator(&ports);
     let connection = operator.connect(method, &account, handle, credential).await?;
     recorded(&operator, "connections.connect", &connection).await?;
-    let value = json!({
+    context.show(&shown(&connection), || told(&connection))
+}
+
+/// An account that was connected, for programs.
+pub(super) fn shown(connection: &Connection) -> Value {
+    json!({
         "id": connection.id, "platform": connection.platform, "account": connection.account,
         "handle": connection.handle, "expires_at": connection.expires_at,
-    });
-    context.show(&value, || {
-        let until = connection.expires_at.map(|at| format!(", until {}", at.format("%Y-%m-%d"))).unwrap_or_default();
-        format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
     })
 }
 
-/// Whether the platform's app is configured, and if not, by what it is.
-fn configured(context: &Context, platform: Platform) -> anyhow::Result<()> {
+/// The same, for people.
+pub(super) fn told(connection: &Connection) -> String {
+    // What is renewed by itself has no end that concerns anybody.
+    let expires_at = connection.expires_at.filter(|_| !connection.method.has_refresh_token());
+    let until = expires_at.map(|at| format!(", until {}", at.format("%Y-%m-%d"))).unwrap_or_default();
+    format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
+}
+
+/// Whether what the platform's client needs is configured, and if not, by what it is.
+fn configured(context: &Context, method: AuthMethod) -> anyhow::Result<()> {
     let config = &context.config;
-    let names = match platform {
-        Platform::YouTube if config.youtube.is_none() => ["YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET"],
-        Platform::X if config.x.is_none() => ["TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET"],
-        _ => return Ok(()),
+    let missing = match method {
+        AuthMethod::Google => config.youtube.is_none(),
+        AuthMethod::XOauth1 => config.x.is_none(),
+        AuthMethod::XOauth2 => config.x_client.is_none(),
+        _ => false,
     };
-    if config.sandbox.is_some() {
+    if !missing || config.sandbox.is_some() {
         return Ok(());
     }
-    let [first, second] = names;
-    let text = format!("{} needs {first} and {second}: set them in the environment or the file", platform.title());
+    let [first, second] = credential::app_settings(method);
+    let title = method.platform().title();
+    let text = format!("{title} needs {first} and {second}: set them in the environment or the file");
     Err(Error::new(ErrorKind::Configuration, "connect", text).into())
 }
 
@@ -101,7 +115,7 @@ pub async fn disconnect(context: &Context, name: &str) -> anyhow::Result<ExitCod
 }
 
 /// Writes down what was done to an account.
-async fn recorded(operator: &Operator<'_>, action: &str, account: &Connection) -> anyhow::Result<()> {
+pub(super) async fn recorded(operator: &Operator<'_>, action: &str, account: &Connection) -> anyhow::Result<()> {
     record(operator, Some(account.tenant), action, format!("connections/{}", account.id)).await
 }
 

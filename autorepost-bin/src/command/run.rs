@@ -94,8 +94,10 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     if parts == Parts::Worker {
         running.spawn(listener::serve_routes(socket, probes, stopped.clone()));
     } else {
-        let served =
-            Served { ports: ports.clone(), links, limits: config.limits(), incoming: config.incoming.clone(), probes };
+        // Without a public address a browser of this machine still reaches it.
+        let base = public_url.or_else(|| address.ip().is_loopback().then(|| format!("http://{address}")));
+        let (limits, incoming) = (config.limits(), config.incoming.clone());
+        let served = Served { ports: ports.clone(), links, limits, base, incoming, probes };
         running.spawn(listener::serve(socket, served, stopped.clone()));
     }
     let pulse = (parts != Parts::Api).then(Arc::<Pulse>::default);

@@ -54,12 +54,14 @@ fn greet(sandbox: &Sandbox, folder: &Path) {
 
   export AUTOREPOST_SANDBOX={base}
   autorepost connect tiktok --handle {} --jar {folder}/tiktok-cookies.json
-  autorepost connect instagram --account {account} --token {folder}/instagram-token.json
-  autorepost connect youtube --token {folder}/youtube-token.json
-  autorepost connect x --token {folder}/x-token.json
+  autorepost connect instagram      # opens the sandbox's page of Facebook: press Allow there
+  autorepost connect youtube
+  autorepost connect x
   autorepost rules add everything --to instagram --to youtube --to x --made-for-kids no --since all
   autorepost run
 
+Where no browser is, files do as well: autorepost connect instagram --account {account} --token {folder}/instagram-token.json,
+autorepost connect youtube --token {folder}/youtube-token.json, autorepost connect x --token {folder}/x-token.json.
 Ctrl-C ends it.",
         stage::HANDLE
     );

@@ -17,8 +17,8 @@ use autorepost_core::{
 };
 use autorepost_platforms::CookieJar;
 use autorepost_sandbox::{
-    Clip, Effect, Fault, InstagramAccount, Sandbox, SandboxConfig, Step, TikTokAccount, TikTokPost, World, XAccount,
-    YouTubeChannel, clips::CLIPS,
+    Clip, Effect, Fault, InstagramAccount, Login, RegisteredApp, Sandbox, SandboxConfig, Step, TikTokAccount,
+    TikTokPost, World, XAccount, YouTubeChannel, clips::CLIPS,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -32,6 +32,8 @@ const SESSION: &str = "demo-session";
 pub const INSTAGRAM: (&str, &str) = ("17841400000000001", "demo-instagram-token");
 const YOUTUBE: (&str, &str, &str) = ("UCdemo0000000000000000001", "ya29.demo", "1//demo-refresh");
 const X_USER: (&str, &str, &str) = ("7000001", "7000001-demo-token", "demo-token-secret");
+/// Where the program takes answers of consent pages when nothing else is set: `connect`, and the interface.
+const REDIRECTS: [&str; 2] = ["http://127.0.0.1:8788/callback", "http://127.0.0.1:8787/connect/callback"];
 /// The handle of the TikTok account.
 pub const HANDLE: &str = "demo";
 const CAPTIONS: [&str; 10] = [
@@ -102,6 +104,23 @@ pub fn accounts(world: &World) {
         token: X_USER.1.into(),
         token_secret: X_USER.2.into(),
     });
+    apps(world, &REDIRECTS);
+}
+
+/// Registers the apps, with these addresses for the answers.
+pub fn apps(world: &World, redirects: &[&str]) {
+    let apps = [
+        (Login::TikTok, SandboxApps::TIKTOK),
+        (Login::Instagram, SandboxApps::INSTAGRAM),
+        (Login::Facebook, SandboxApps::FACEBOOK),
+        (Login::Google, SandboxApps::YOUTUBE),
+        (Login::X1, SandboxApps::X),
+        (Login::X2, SandboxApps::X_CLIENT),
+    ];
+    for (login, (id, secret)) in apps {
+        let redirects = redirects.iter().map(|redirect| (*redirect).to_owned()).collect();
+        world.register(RegisteredApp { login, id: id.into(), secret: secret.into(), redirects });
+    }
 }
 
 /// Adds the posts: the videos, one that shows photos, and one that is private.

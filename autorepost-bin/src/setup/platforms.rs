@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autorepost_core::seal::Secret;
-use autorepost_platforms::{InstagramConfig, TikTokConfig, XConfig, YouTubeConfig};
+use autorepost_platforms::{App, InstagramConfig, TikTokConfig, XConfig, YouTubeConfig};
 
 use crate::config::Config;
 
@@ -27,6 +27,14 @@ impl SandboxApps {
     pub const YOUTUBE: (&str, &str) = ("demo-client", "demo-client-secret");
     /// Consumer key and secret of X.
     pub const X: (&str, &str) = ("demo-consumer", "demo-consumer-secret");
+    /// OAuth 2.0 client of X.
+    pub const X_CLIENT: (&str, &str) = ("demo-x-client", "demo-x-client-secret");
+    /// App of Instagram Login.
+    pub const INSTAGRAM: (&str, &str) = ("demo-instagram-app", "demo-instagram-app-secret");
+    /// App of Facebook Login.
+    pub const FACEBOOK: (&str, &str) = ("demo-facebook-app", "demo-facebook-app-secret");
+    /// App of TikTok's Login Kit.
+    pub const TIKTOK: (&str, &str) = ("demo-tiktok-key", "demo-tiktok-secret");
 }
 
 impl Platforms {
@@ -35,14 +43,24 @@ impl Platforms {
         let commit_timeout = Duration::from_secs(3);
         // Longer than a commit's deadline and the sandbox's lags together.
         let settle = Duration::from_secs(5);
-        let pair = |(first, second): (&str, &str)| (Secret::new(first), Secret::new(second));
-        let (client_id, client_secret) = pair(SandboxApps::YOUTUBE);
-        let (consumer_key, consumer_secret) = pair(SandboxApps::X);
+        let app = |(id, secret): (&str, &str)| Some(App { id: Secret::new(id), secret: Secret::new(secret) });
+        let (client_id, client_secret) = SandboxApps::YOUTUBE;
         Self {
-            tiktok: TikTokConfig { web_url: format!("{base}/tiktok"), page_posts: 5 },
+            tiktok: TikTokConfig {
+                web_url: format!("{base}/tiktok"),
+                api_url: format!("{base}/tiktok-api"),
+                page_url: format!("{base}/tiktok"),
+                app: app(SandboxApps::TIKTOK),
+                page_posts: 5,
+            },
             instagram: InstagramConfig {
                 instagram_url: format!("{base}/instagram"),
                 facebook_url: format!("{base}/facebook"),
+                instagram_page_url: format!("{base}/instagram"),
+                instagram_token_url: format!("{base}/instagram"),
+                facebook_page_url: format!("{base}/facebook"),
+                instagram_app: app(SandboxApps::INSTAGRAM),
+                facebook_app: app(SandboxApps::FACEBOOK),
                 poll_after: Duration::from_millis(150),
                 commit_timeout,
                 settle,
@@ -51,17 +69,19 @@ impl Platforms {
             youtube: Some(YouTubeConfig {
                 api_url: format!("{base}/google"),
                 oauth_url: format!("{base}/google-oauth"),
+                accounts_url: format!("{base}/google-oauth"),
                 chunk_bytes: 256 << 10,
                 commit_timeout,
                 settle,
-                ..YouTubeConfig::new(client_id, client_secret)
+                ..YouTubeConfig::new(Secret::new(client_id), Secret::new(client_secret))
             }),
             x: Some(XConfig {
                 api_url: format!("{base}/x"),
+                page_url: format!("{base}/x"),
                 segment_bytes: 256 << 10,
                 commit_timeout,
                 settle,
-                ..XConfig::new(consumer_key, consumer_secret)
+                ..XConfig::new(app(SandboxApps::X), app(SandboxApps::X_CLIENT))
             }),
         }
     }
@@ -74,13 +94,19 @@ impl Platforms {
         let or = |name, default: String| config.url(name).unwrap_or(default);
         let (tiktok, instagram) = (TikTokConfig::default(), InstagramConfig::default());
         Self {
-            tiktok: TikTokConfig { web_url: or("AUTOREPOST_TIKTOK_URL", tiktok.web_url), ..tiktok },
+            tiktok: TikTokConfig {
+                web_url: or("AUTOREPOST_TIKTOK_URL", tiktok.web_url),
+                app: config.tiktok.clone(),
+                ..tiktok
+            },
             instagram: InstagramConfig {
                 instagram_url: or("AUTOREPOST_INSTAGRAM_URL", instagram.instagram_url),
                 facebook_url: or("AUTOREPOST_FACEBOOK_URL", instagram.facebook_url),
+                instagram_app: config.instagram.clone(),
+                facebook_app: config.facebook.clone(),
                 ..instagram
             },
-            youtube: config.youtube.clone().map(|(id, secret)| {
+            youtube: config.youtube.clone().map(|App { id, secret }| {
                 let youtube = YouTubeConfig::new(id, secret);
                 YouTubeConfig {
                     api_url: or("AUTOREPOST_YOUTUBE_URL", youtube.api_url),
@@ -88,8 +114,8 @@ impl Platforms {
                     ..youtube
                 }
             }),
-            x: config.x.clone().map(|(key, secret)| {
-                let x = XConfig::new(key, secret);
+            x: (config.x.is_some() || config.x_client.is_some()).then(|| {
+                let x = XConfig::new(config.x.clone(), config.x_client.clone());
                 XConfig { api_url: or("AUTOREPOST_X_URL", x.api_url), ..x }
             }),
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use autorepost_core::{
     Platform,
-    connection::{AuthMethod, Connection, ConnectionStatus},
+    connection::{Connection, ConnectionStatus},
     job::JobState,
     policy::Policy,
     port::Ports,
@@ -128,11 +128,11 @@ impl Gauges {
     }
 }
 
-/// Seconds until the account needs its owner. Google's tokens end within the hour and are renewed: that end is nobody's.
+/// Seconds until the account needs its owner. Tokens that a refresh token renews end within hours: that end is nobody's.
 fn expiry(connection: &Connection, now: DateTime<Utc>) -> Option<f64> {
     match connection.status {
         ConnectionStatus::NeedsReconnect | ConnectionStatus::Revoked => Some(0.),
-        _ if connection.method == AuthMethod::Google => None,
+        _ if connection.method.has_refresh_token() => None,
         _ => connection.expires_at.map(|at| seconds(at - now).max(0.)),
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface: on in-memory ports, request by request; and as a process.
 
+mod consent;
 mod contract;
 mod house;
 mod limits;

@@ -4,7 +4,11 @@
 
 mod api;
 mod bad_input;
+#[path = "../../../autorepost-adapters/platforms/tests/it/browser.rs"]
+#[expect(dead_code, reason = "these tests need a part of it")]
+mod browser;
 mod commands;
+mod connect;
 mod faults;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]

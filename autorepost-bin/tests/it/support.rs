@@ -129,7 +129,7 @@ impl Stage {
         ids.into_iter().for_each(|id| self.world().add_post(self.post(id)));
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_autorepost"));
         command.args(arguments).env_clear().envs(&self.environment).current_dir(self.folder.path()).kill_on_drop(true);
         command

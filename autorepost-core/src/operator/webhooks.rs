@@ -131,7 +131,7 @@ impl Operator<'_> {
             let text = format!("the credential is one of @{}, not of @{}", identity.handle, connection.handle);
             return Err(Error::new(ErrorKind::Rejected, "renew credential", text));
         }
-        self.keep(connection.method, identity, credential).await
+        self.keep(connection.method, identity, credential, connection.scopes.clone()).await
     }
 
     /// Seals an endpoint's secrets with the present key; nothing when that was done.

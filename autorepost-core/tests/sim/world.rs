@@ -164,6 +164,7 @@ impl World {
                 .map(|(platform, site)| (*platform, site.clone() as Arc<dyn Destination>))
                 .collect(),
             authorizers: authorizers.collect(),
+            consents: BTreeMap::new(),
         };
         let mut policy = Policy {
             sync_pages_max: 2,

@@ -5,12 +5,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use url::Url;
 
-/// What signs a request.
+use crate::consent::App;
+
+/// What signs a request. Before there is a token, its two fields are empty.
 pub(super) struct Keys<'a> {
     pub consumer_key: &'a str,
     pub consumer_secret: &'a str,
     pub token: &'a str,
     pub token_secret: &'a str,
+}
+
+impl<'a> Keys<'a> {
+    /// The app's own keys, without anybody's token.
+    pub fn of_app(app: &'a App) -> Self {
+        Self { consumer_key: app.id.expose(), consumer_secret: app.secret.expose(), token: "", token_secret: "" }
+    }
 }
 
 /// The `Authorization` header of a request. `form` are the fields of a form body; JSON and multipart bodies have none.
@@ -23,7 +32,7 @@ pub(super) fn authorization(
     timestamp: i64,
 ) -> String {
     let timestamp = timestamp.to_string();
-    let oauth = [
+    let mut oauth = vec![
         ("oauth_consumer_key", keys.consumer_key),
         ("oauth_nonce", nonce),
         ("oauth_signature_method", "HMAC-SHA1"),
@@ -31,6 +40,7 @@ pub(super) fn authorization(
         ("oauth_token", keys.token),
         ("oauth_version", "1.0"),
     ];
+    oauth.retain(|(name, value)| *name != "oauth_token" || !value.is_empty());
     let mut parameters: Vec<(String, String)> = url.query_pairs().map(|(k, v)| (encode(&k), encode(&v))).collect();
     parameters.extend(form.iter().chain(&oauth).map(|(k, v)| (encode(k), encode(v))));
     parameters.sort();

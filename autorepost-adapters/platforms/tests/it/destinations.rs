@@ -175,7 +175,7 @@ async fn youtube_renews_and_tells_a_dead_grant_from_a_blip() {
 #[tokio::test]
 async fn each_credential_knows_whose_it_is() {
     let stage = stage().await;
-    let authorizers: [&dyn Authorizer; 4] = [&stage.tiktok, &stage.instagram, &stage.youtube, &stage.x];
+    let authorizers: [&dyn Authorizer; 4] = [&*stage.tiktok, &*stage.instagram, &*stage.youtube, &*stage.x];
     for authorizer in authorizers {
         let access = access(authorizer.platform());
         let identity = authorizer.verify(&access).await.unwrap();

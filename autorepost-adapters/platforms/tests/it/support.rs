@@ -16,7 +16,7 @@ use autorepost_core::{
     submission::{Content, Submission},
 };
 use autorepost_platforms::{
-    CookieJar, Instagram, InstagramConfig, TikTok, TikTokConfig, X, XConfig, YouTube, YouTubeConfig,
+    App, CookieJar, Instagram, InstagramConfig, TikTok, TikTokConfig, X, XConfig, YouTube, YouTubeConfig,
 };
 use autorepost_sandbox::{
     InstagramAccount, Sandbox, SandboxConfig, Shown, TikTokAccount, Timing, XAccount, YouTubeChannel,
@@ -39,10 +39,14 @@ impl Clock for SystemClock {
 
 pub struct Stage {
     pub sandbox: Sandbox,
-    pub tiktok: TikTok,
-    pub instagram: Instagram,
-    pub youtube: YouTube,
-    pub x: X,
+    pub tiktok: Arc<TikTok>,
+    pub instagram: Arc<Instagram>,
+    pub youtube: Arc<YouTube>,
+    pub x: Arc<X>,
+}
+
+fn app(id: &str, secret: &str) -> Option<App> {
+    Some(App { id: Secret::new(id), secret: Secret::new(secret) })
 }
 
 pub async fn stage() -> Stage {
@@ -83,37 +87,50 @@ pub async fn stage() -> Stage {
     let entropy = Arc::new(SeededEntropy::new(DateTime::<Utc>::timestamp_micros(&clock.now()).cast_unsigned()));
     let commit_timeout = Duration::from_secs(2);
     let instagram = InstagramConfig {
+        instagram_page_url: urls.instagram.clone(),
+        instagram_token_url: urls.instagram.clone(),
         instagram_url: urls.instagram,
+        facebook_page_url: urls.facebook.clone(),
         facebook_url: urls.facebook,
+        instagram_app: app("client-instagram", "secret-instagram"),
+        facebook_app: app("client-facebook", "secret-facebook"),
         commit_timeout,
         ..InstagramConfig::default()
     };
     let youtube = YouTubeConfig {
         api_url: urls.google,
+        accounts_url: urls.google_oauth.clone(),
         oauth_url: urls.google_oauth,
         chunk_bytes: UNIT as u64,
         commit_timeout,
         ..YouTubeConfig::new(Secret::new("client"), Secret::new("secret"))
     };
     let x = XConfig {
-        api_url: urls.x,
+        api_url: urls.x.clone(),
         segment_bytes: UNIT as u64,
         commit_timeout,
-        ..XConfig::new(Secret::new("key"), Secret::new("secret"))
+        page_url: urls.x,
+        ..XConfig::new(app("key", "secret"), app("client-x2", "secret-x2"))
     };
-    let tiktok = TikTokConfig { web_url: urls.tiktok, page_posts: 3 };
+    let tiktok = TikTokConfig {
+        web_url: urls.tiktok.clone(),
+        page_url: urls.tiktok,
+        api_url: urls.tiktok_api,
+        app: app("client-tiktok", "secret-tiktok"),
+        page_posts: 3,
+    };
     Stage {
-        tiktok: TikTok::new(tiktok, Arc::clone(&clock), entropy.clone()).unwrap(),
-        instagram: Instagram::new(instagram, Arc::clone(&clock)).unwrap(),
-        youtube: YouTube::new(youtube, Arc::clone(&clock)).unwrap(),
-        x: X::new(x, clock, entropy).unwrap(),
+        tiktok: Arc::new(TikTok::new(tiktok, Arc::clone(&clock), entropy.clone()).unwrap()),
+        instagram: Arc::new(Instagram::new(instagram, Arc::clone(&clock)).unwrap()),
+        youtube: Arc::new(YouTube::new(youtube, Arc::clone(&clock)).unwrap()),
+        x: Arc::new(X::new(x, clock, entropy).unwrap()),
         sandbox,
     }
 }
 
 impl Stage {
     pub fn destinations(&self) -> [&dyn Destination; 3] {
-        [&self.instagram, &self.youtube, &self.x]
+        [self.instagram.as_ref(), self.youtube.as_ref(), self.x.as_ref()]
     }
 
     /// What the public sees at a destination.

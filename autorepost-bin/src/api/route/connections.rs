@@ -1,6 +1,6 @@
 //! Connections.
 
-use autorepost_core::{Error, Platform, connection::AuthMethod, id::ConnectionId};
+use autorepost_core::{Error, ErrorKind, Platform, connection::AuthMethod, id::ConnectionId};
 use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     api::{
-        extract::{Answer, Created, Desk, Path, Query, SecretBody},
+        extract::{Answer, Body, Created, Desk, Path, Query, SecretBody},
         page::{Page, PageAsk},
         problem::Problem,
         schema::PlatformSchema,
         view::{ConnectionView, PlannedView},
     },
-    credential,
+    credential::{self, Login},
 };
 
 /// Pages of a source that one plan looks at, at most.
@@ -37,9 +37,8 @@ pub struct NewConnection {
     /// The platform.
     #[schema(value_type = PlatformSchema)]
     platform: Platform,
-    /// Instagram: how the account was logged in. `facebook` without it.
-    #[serde(default)]
-    login: Login,
+    /// How the account was logged in; without it `facebook` for Instagram, and `oauth1` for X.
+    login: Option<Login>,
     /// TikTok: the account's handle.
     #[schema(max_length = 100)]
     handle: Option<String>,
@@ -51,17 +50,6 @@ pub struct NewConnection {
     credential: Value,
 }
 
-/// How an Instagram account was logged in.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Login {
-    /// graph.facebook.com; the video is uploaded.
-    #[default]
-    Facebook,
-    /// graph.instagram.com; Instagram fetches the video.
-    Instagram,
-}
-
 /// Connects an account, or renews its credential. The platform is asked whose it is.
 #[utoipa::path(post, path = "/v1/connections", tag = "Connections", request_body = NewConnection,
     responses((status = 201, description = "The account is connected", body = ConnectionView)))]
@@ -69,7 +57,7 @@ pub async fn connect(
     desk: Desk,
     SecretBody(new): SecretBody<NewConnection>,
 ) -> Result<Created<ConnectionView>, Problem> {
-    let method = credential::method(new.platform, new.login == Login::Instagram);
+    let method = credential::method(new.platform, new.login)?;
     let handle = new.handle.as_deref().unwrap_or_default().trim_start_matches('@').to_owned();
     let account = new.account.unwrap_or_default();
     let needs =
@@ -87,6 +75,47 @@ pub async fn connect(
     let credential = credential::read(method, &text, desk.ports().clock.now())?;
     let connection = desk.operator().connect(method, &account, &handle, credential).await?;
     Ok(Created(connection.id.to_string(), connection.into()))
+}
+
+/// An account to connect on the platform's own page.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConsent {
+    /// The platform.
+    #[schema(value_type = PlatformSchema)]
+    platform: Platform,
+    /// Instagram and X know two ways to log in; without it the first whose app is configured.
+    login: Option<Login>,
+}
+
+/// The way to a platform's page.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Consent)]
+pub struct ConsentView {
+    /// The page, for the account's owner: who opens it and allows access connects an account to this tenant.
+    url: String,
+    /// When it is too late to allow it.
+    expires_at: DateTime<Utc>,
+}
+
+/// Begins to connect an account on the platform's own page. The browser comes back to `/connect/callback`, and the account
+/// is there.
+#[utoipa::path(post, path = "/v1/connections/consent", tag = "Connections", request_body = NewConsent,
+    responses((status = 200, description = "Where the owner allows access", body = ConsentView)))]
+pub async fn consent(desk: Desk, Body(new): Body<NewConsent>) -> Answer<ConsentView> {
+    let op = "ask for access";
+    let redirect = desk.redirect().ok_or_else(|| {
+        let text = "browsers do not reach this interface: set AUTOREPOST_PUBLIC_URL to where they do";
+        Error::new(ErrorKind::Unsupported, op, text)
+    })?;
+    // An app that is not set up, here or at the platform, is no failure of the program.
+    let unsupported = |error: Error| match error.kind() {
+        ErrorKind::Configuration => Error::new(ErrorKind::Unsupported, op, error.detail()),
+        _ => error,
+    };
+    let method = credential::consent_method(desk.ports(), new.platform, new.login).map_err(unsupported)?;
+    let asked = desk.operator().ask_consent(method, redirect).await.map_err(unsupported)?;
+    Ok(Json(ConsentView { url: asked.page.expose().to_owned(), expires_at: asked.expires_at }))
 }
 
 /// Shows an account.

@@ -42,8 +42,7 @@ fn every_word_of_the_core_is_one_of_the_document() {
     EventType::ALL.into_iter().for_each(same::<_, EventTypeSchema>);
     ErrorKind::ALL.into_iter().map(Owner::of).for_each(same::<_, OwnerSchema>);
     [Owner::Reconciling, Owner::Nobody].into_iter().for_each(same::<_, OwnerSchema>);
-    use AuthMethod::{FacebookLogin, Google, InstagramLogin, TiktokSession, XOauth1};
-    [TiktokSession, InstagramLogin, FacebookLogin, Google, XOauth1].into_iter().for_each(same::<_, AuthMethodSchema>);
+    AuthMethod::ALL.into_iter().for_each(same::<_, AuthMethodSchema>);
     use ConnectionStatus::{Active, Error, Expiring, NeedsReconnect, Revoked};
     [Active, Expiring, NeedsReconnect, Revoked, Error].into_iter().for_each(same::<_, ConnectionStatusSchema>);
     [RuleState::Active, RuleState::Paused, RuleState::Removed].into_iter().for_each(same::<_, RuleStateSchema>);

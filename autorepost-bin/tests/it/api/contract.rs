@@ -50,6 +50,7 @@ impl Operation {
                 "platform": "x", "account": "new", "handle": "new",
                 "credential": { "oauth_token": SECRET, "oauth_token_secret": SECRET },
             }),
+            "connections.consent" => json!({ "platform": "youtube" }),
             "rules.create" => rule,
             "rules.update" => json!({ "name": "changed", "spec": rule["spec"] }),
             "webhooks.create" => json!({ "url": "https://example.com/new", "events": ["repost.failed"] }),

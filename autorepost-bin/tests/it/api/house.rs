@@ -35,6 +35,9 @@ use tower::ServiceExt as _;
 /// What must never be shown: it stands in credentials, and in a platform's ticket.
 pub const SECRET: &str = "hunter2";
 
+/// Where browsers reach the interface.
+pub const BASE: &str = "https://house.example";
+
 pub fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_763_600_000, 0).unwrap()
 }
@@ -85,7 +88,7 @@ impl House {
         let operator = Operator::new(&bench.ports, TenantId::OWNER, "test");
         let (_, root) = operator.add_api_key("root", Role::Admin, true).await.unwrap();
         let incoming = SigningSecret::parse(&SigningSecret::generate([7; 32])).unwrap();
-        let router = Api::new(bench.ports.clone(), limits, Some(incoming)).router(Router::new());
+        let router = Api::new(bench.ports.clone(), limits, Some(incoming), Some(BASE)).router(Router::new());
         Self { root: root.expose().to_owned(), bench, router, ours, theirs }
     }
 

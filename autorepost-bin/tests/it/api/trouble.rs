@@ -56,7 +56,7 @@ impl AuditLog for Log {
 fn with(house: &House, trouble: Trouble) -> (Arc<Log>, Router) {
     let log = Arc::new(Log(trouble, house.bench.ports.audit.clone()));
     let ports = Ports { audit: log.clone(), ..house.bench.ports.clone() };
-    (log, Api::new(ports, Limits::default(), None).router(Router::new()))
+    (log, Api::new(ports, Limits::default(), None, None).router(Router::new()))
 }
 
 fn request(house: &House) -> Request<Body> {

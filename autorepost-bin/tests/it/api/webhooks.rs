@@ -160,7 +160,7 @@ async fn what_is_not_signed_now_is_refused_and_changes_nothing() {
         assert!(!answer.text.contains("hunter3"), "{}", answer.text);
     }
     assert_eq!(house.bench.memory.all_connections(), before);
-    let closed = autorepost::api::Api::new(house.bench.ports.clone(), autorepost::api::Limits::default(), None);
+    let closed = autorepost::api::Api::new(house.bench.ports.clone(), autorepost::api::Limits::default(), None, None);
     let request = Request::post(INCOMING).body(Body::empty()).unwrap();
     let answer = super::house::send(closed.router(axum::Router::new()), request).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text);
