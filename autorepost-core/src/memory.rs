@@ -8,6 +8,7 @@ mod jobs;
 mod limiter;
 mod media;
 mod platform;
+mod renditions;
 mod scratch;
 mod stores;
 mod wake;
@@ -37,8 +38,10 @@ use crate::{
     connection::Connection,
     id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
     job::{Finish, Job, JobState, Lease, NewJob},
+    media::{Media, MediaKey},
     port::{Authorizer, Clock, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
+    preflight::Profile,
     repost::{Entry, Repost},
     rule::Rule,
     seal::KeyRing,
@@ -74,6 +77,8 @@ struct World {
     audit: BTreeMap<(DateTime<Utc>, AuditId), AuditEntry>,
     answers: BTreeMap<IdempotencyKey, access::Record>,
     webhooks: BTreeMap<WebhookId, Webhook>,
+    /// What was made of which source by which profile, the latest last.
+    renditions: BTreeMap<MediaKey, Vec<(Profile, Media)>>,
 }
 
 impl Memory {
@@ -255,6 +260,8 @@ impl Bench {
             notifier: notifier.clone(),
             media: media.clone(),
             probe: media.clone(),
+            converter: media.clone(),
+            renditions: memory.clone(),
             sources: BTreeMap::from([(Platform::TikTok, source.clone() as Arc<dyn Source>)]),
             destinations: destinations
                 .iter()

@@ -138,6 +138,9 @@ pub struct DestinationSpec {
     /// What becomes of the caption's hashtags.
     #[serde(default)]
     pub hashtags: HashtagRule,
+    /// A video that is too long for the platform is cut off at its limit, instead of being left out.
+    #[serde(default)]
+    pub trim: bool,
     /// The platform's own options.
     pub options: Options,
 }
@@ -193,6 +196,9 @@ pub enum Options {
         /// Tell the channel's subscribers.
         #[serde(default = "yes")]
         notify_subscribers: bool,
+        /// Which frame becomes the thumbnail, in milliseconds from the start; YouTube chooses one without it.
+        #[serde(default)]
+        thumbnail_offset_ms: Option<u32>,
     },
     /// A post on X.
     X {

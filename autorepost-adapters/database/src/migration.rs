@@ -29,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(MediaIndex),
             Box::new(ClaimOrder),
             Box::new(Webhooks),
+            Box::new(Renditions),
         ]
     }
 }
@@ -235,6 +236,26 @@ impl MigrationTrait for Webhooks {
         if !manager.has_column("jobs", "payload").await? {
             conn.execute_unprepared("ALTER TABLE jobs ADD COLUMN payload TEXT").await?;
         }
+        Ok(())
+    }
+}
+
+/// What was made of which media.
+struct Renditions;
+
+impl MigrationName for Renditions {
+    fn name(&self) -> &str {
+        "m0007_renditions"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Renditions {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let create = "CREATE TABLE IF NOT EXISTS renditions (
+            source TEXT NOT NULL, profile TEXT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, doc TEXT NOT NULL,
+            PRIMARY KEY (source, profile, key))";
+        manager.get_connection().execute_unprepared(create).await?;
         Ok(())
     }
 }

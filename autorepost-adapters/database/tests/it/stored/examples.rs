@@ -84,6 +84,7 @@ pub fn rules() -> Vec<Rule> {
             made_for_kids: true,
             category_id: "22".into(),
             notify_subscribers: false,
+            thumbnail_offset_ms: None,
         },
         Options::X { text: "{caption}".into(), reply_settings: ReplySettings::MentionedUsers },
     ];
@@ -191,6 +192,7 @@ fn content(platform: Platform) -> Content {
             made_for_kids: false,
             category_id: "22".into(),
             notify_subscribers: true,
+            thumbnail_offset_ms: None,
         },
         Platform::X => Content::X { text: "Words".into(), reply_settings: ReplySettings::Subscribers },
         _ => Content::Instagram { caption: "Words".into(), share_to_feed: true, cover_offset_ms: None },
