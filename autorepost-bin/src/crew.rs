@@ -38,6 +38,8 @@ use crate::telemetry::heartbeat::Pulse;
 pub const JOBS_MAX: usize = 16;
 /// Deliveries to webhooks that run at once at most, beside those: however slow the endpoints are, nothing else waits.
 const DELIVERIES_MAX: usize = 16;
+/// Preparations that run at once at most, beside those: conversions take minutes, and publishing does not wait for them.
+const PREPARATIONS_MAX: usize = 8;
 /// The longest time between two looks at the queue when nobody wakes us.
 const POLL_MAX: Duration = Duration::from_secs(1);
 /// The shortest.
@@ -76,13 +78,16 @@ async fn work_within(
     let held = Arc::new(Held::default());
     let mut keeper = JoinSet::new();
     keeper.spawn(keep(Arc::clone(&worker), Arc::clone(&pulse), Arc::clone(&held)));
-    let (mut jobs, mut deliveries) = (JoinSet::new(), JoinSet::new());
-    let others: Vec<JobKind> = JobKind::ALL.into_iter().filter(|kind| *kind != JobKind::WebhookDelivery).collect();
+    let (mut jobs, mut preparations, mut deliveries) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    let apart = [JobKind::RepostPrep, JobKind::WebhookDelivery];
+    let others: Vec<JobKind> = JobKind::ALL.into_iter().filter(|kind| !apart.contains(kind)).collect();
     let mut seen = 0;
     while !*stop.borrow() {
-        for (kinds, max, running) in
-            [(others.as_slice(), JOBS_MAX, &mut jobs), (&[JobKind::WebhookDelivery], DELIVERIES_MAX, &mut deliveries)]
-        {
+        for (kinds, max, running) in [
+            (others.as_slice(), JOBS_MAX, &mut jobs),
+            (&[JobKind::RepostPrep], PREPARATIONS_MAX, &mut preparations),
+            (&[JobKind::WebhookDelivery], DELIVERIES_MAX, &mut deliveries),
+        ] {
             let room = max - running.len();
             if room == 0 {
                 continue;
@@ -108,17 +113,18 @@ async fn work_within(
             _ = stop.changed() => {}
             now = ports.wake.wait(seen) => seen = now,
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => tell(ended),
+            Some(ended) = preparations.join_next(), if !preparations.is_empty() => tell(ended),
             Some(ended) = deliveries.join_next(), if !deliveries.is_empty() => tell(ended),
             () = rest(&worker) => {}
         }
-        for running in [&mut jobs, &mut deliveries] {
+        for running in [&mut jobs, &mut preparations, &mut deliveries] {
             while let Some(ended) = running.try_join_next() {
                 tell(ended);
             }
         }
     }
     let ending = async {
-        for running in [&mut jobs, &mut deliveries] {
+        for running in [&mut jobs, &mut preparations, &mut deliveries] {
             while let Some(ended) = running.join_next().await {
                 tell(ended);
             }
@@ -128,6 +134,7 @@ async fn work_within(
         let left = held.all();
         tracing::warn!("{} jobs did not end in time: they go on elsewhere", left.len());
         jobs.shutdown().await;
+        preparations.shutdown().await;
         deliveries.shutdown().await;
         // Whoever cannot be told finds out when the leases end.
         let _ = timeout(PUT_BACK_MAX, put_back(&worker, &left)).await;
@@ -183,7 +190,7 @@ fn span(job: &Job) -> Span {
         epoch = job.epoch,
     );
     match new.kind {
-        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate => {
+        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate | JobKind::RepostThumbnail => {
             span.record("repost", display(new.subject));
         }
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {

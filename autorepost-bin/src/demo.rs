@@ -17,6 +17,7 @@ use autorepost_core::{
     state::RepostState,
     worker::Worker,
 };
+use autorepost_converter::FfmpegConfig;
 use autorepost_database::{Database, DatabaseConfig};
 use autorepost_sandbox::Sandbox;
 use tokio::{sync::watch, time::Instant};
@@ -97,6 +98,8 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
         database,
         redis: None,
         media: Media::Folder(folder.join("media")),
+        // Its clips are sent as they are, so that it is the same on every machine.
+        ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
         keys,
         links: None,
         platforms,

@@ -91,6 +91,7 @@ pub enum JobKindSchema {
     RepostPrep,
     RepostPublish,
     RepostLocate,
+    RepostThumbnail,
     TokenRefresh,
     Upkeep,
     WebhookDelivery,

@@ -8,6 +8,7 @@ use autorepost_core::{
     media::MediaKey,
     port::{MediaStore as _, Ports},
 };
+use autorepost_converter::{Ffmpeg, INSTALL};
 use autorepost_storage::LocalMediaStore;
 use futures_util::stream;
 use serde_json::json;
@@ -57,6 +58,7 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
         None => note("media folder", media_folder(&context.config).await.map_err(text)),
         Some(bucket) => note("bucket", media_bucket(&context.config, bucket).await.map_err(text)),
     }
+    note("ffmpeg", ffmpeg(&context.config).await);
     if context.config.redis.is_some() {
         note("Redis", redis(&context.config).await.map_err(text));
     }
@@ -105,6 +107,17 @@ fn origins(config: &Config) -> String {
         .map(|(setting, origin)| format!("{} from the {}", setting.name, origin_text(*origin)))
         .collect();
     if set.is_empty() { "nothing is set, the defaults hold".into() } else { set.join(", ") }
+}
+
+/// Looks for ffmpeg. To be without it is no mistake; to name one that does not work is.
+async fn ffmpeg(config: &Config) -> Result<String, String> {
+    let Some(program) = &config.ffmpeg else {
+        return Ok(format!("is not there: videos that a platform would refuse as they are, are left out; {INSTALL}"));
+    };
+    match Ffmpeg::version(program).await {
+        Ok(version) => Ok(format!("version {version} at {}", program.display())),
+        Err(error) => Err(error.detail().to_owned()),
+    }
 }
 
 /// Asks Redis how it is.

@@ -126,8 +126,8 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
             },
             Platform::X => Options::X { text: caption, reply_settings: ReplySettings::Everyone },
         };
-        let hashtags = options.hashtags;
-        destinations.push(DestinationSpec { connection: connection.id, paused: false, hashtags, trim: false, options: to });
+        let (hashtags, trim) = (options.hashtags, options.trim);
+        destinations.push(DestinationSpec { connection: connection.id, paused: false, hashtags, trim, options: to });
     }
     let filters = Filters {
         require_hashtags: options.require_hashtag.clone(),

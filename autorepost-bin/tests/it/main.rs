@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod commands;
+mod conversion;
 mod faults;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]

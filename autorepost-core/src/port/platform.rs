@@ -124,8 +124,9 @@ pub trait Destination: Send + Sync {
     }
 }
 
-/// Bytes of a thumbnail at most: 2 MiB (YouTube Data API v3, `thumbnails.set`, `mediaUpload.maxSize`).
-pub const THUMBNAIL_BYTES_MAX: u64 = 2 << 20;
+/// Bytes of a thumbnail at most: 2 MB, which `thumbnails.set` of the YouTube Data API v3 has always taken. Its revision of
+/// 2026-11-04 says 50 MB.
+pub const THUMBNAIL_BYTES_MAX: u64 = 2_000_000;
 
 /// The times on which reconciling rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod conformance;
+mod conversion;
 mod documents;
 mod operator;
 mod pipelines;
