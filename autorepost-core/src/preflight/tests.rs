@@ -148,3 +148,26 @@ fn what_is_too_large_gets_the_bits_that_fit() {
     let bytes = u64::from(made.bits_per_second_max) * 15 * 60 / 8;
     assert!((200_000_000..300_000_000).contains(&bytes), "{bytes}");
 }
+
+/// It is the key under which what was made is kept: another form would have everything made again.
+#[test]
+fn a_profile_is_written_as_it_always_was() {
+    let encoding = Encoding {
+        picture: (406, 720),
+        frame: (406, 720),
+        frame_rate_milli: Some(60_000),
+        deinterlace: false,
+        bits_per_second_max: 10_000_000,
+    };
+    let sound = Sound::Encode { channels: 2, sample_rate: 48_000 };
+    let profile = Profile { pictures: Pictures::Encode(encoding), sound, trim_ms: Some(139_750), bytes_max: 9 };
+    let text = concat!(
+        r#"{"pictures":{"encode":{"picture":[406,720],"frame":[406,720],"frame_rate_milli":60000,"deinterlace":false,"#,
+        r#""bits_per_second_max":10000000}},"sound":{"encode":{"channels":2,"sample_rate":48000}},"#,
+        r#""trim_ms":139750,"bytes_max":9}"#,
+    );
+    assert_eq!(serde_json::to_string(&profile).unwrap(), text);
+    assert_eq!(serde_json::from_str::<Profile>(text).unwrap(), profile);
+    let kept = Profile { pictures: Pictures::Keep, sound: Sound::Keep, trim_ms: None, bytes_max: 9 };
+    assert_eq!(serde_json::to_string(&kept).unwrap(), r#"{"pictures":"keep","sound":"keep","bytes_max":9}"#);
+}

@@ -90,7 +90,7 @@ fn row(rules: &Rules) -> [String; 14] {
 #[test]
 fn the_table_of_rules_is_the_programs() {
     const NAMES: [&str; 14] = [
-        "", "length", "size", "pictures", "colours", "bits of a sample", "bit rate", "frames a second",
+        "rule", "length", "size", "pictures", "colours", "bits of a sample", "bit rate", "frames a second",
         "width to height", "pixels across", "edges in pixels (a wish)", "pixels", "sound", "container",
     ];
     let rows = RULES.each_ref().map(row);

@@ -40,7 +40,7 @@ async fn each_kind_becomes_what_its_destination_takes() {
     let house = House::new();
     for (name, arguments, ending, platform, reason) in KINDS {
         let file = house.folder.path().join(format!("{}.{ending}", name.replace(':', "")));
-        make(&format!("{} {arguments}", sources("320x240", 25, 4.0)), &file);
+        make(&format!("{} -pix_fmt yuv420p {arguments}", sources("320x240", 25, 4.0)), &file);
         let source = house.keep_file(&file).await;
         let (profile, told) = wanted(&source, platform);
         assert!(told.contains(reason), "{name}: {told}");
@@ -89,7 +89,7 @@ async fn rotation_is_baked_in_and_a_frame_is_put_around_what_is_too_narrow() {
     let (profile, told) = wanted(&source, X);
     assert!(told.contains("64×640, X takes ratios"), "{told}");
     let made = house.convert(&source, &profile).await.unwrap();
-    assert_eq!((made.facts.video.height, made.facts.audio), (640, None));
+    assert_eq!((made.facts.video.height, &made.facts.audio), (640, &None));
     assert!(matches!(check(&made.facts, made.bytes, X, false), Verdict::Pass { .. }), "{:?}", made.facts);
 }
 
@@ -97,7 +97,7 @@ async fn rotation_is_baked_in_and_a_frame_is_put_around_what_is_too_narrow() {
 async fn what_is_too_long_too_fast_and_too_large_is_cut_slowed_and_shrunk() {
     let house = House::new();
     let long = house.folder.path().join("long.mp4");
-    make(&format!("{} -c:v libx264 -preset ultrafast -c:a aac", sources("160x120", 10, 150.0)), &long);
+    make(&format!("{} -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac", sources("160x120", 10, 150.0)), &long);
     let source = house.keep_file(&long).await;
     assert!(matches!(check(&source.facts, source.bytes, X, false), Verdict::Reject { .. }));
     let (profile, _) = wanted(&source, X);

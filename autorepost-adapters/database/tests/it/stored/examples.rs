@@ -95,6 +95,7 @@ pub fn rules() -> Vec<Rule> {
             connection: connections[row + 2].id,
             paused: row == 1,
             hashtags,
+            trim: false,
             options,
         })
         .collect();
@@ -141,6 +142,7 @@ fn media() -> Media {
         duration_ms: 5_000,
         video,
         audio: Some(audio),
+        details: Default::default(),
     };
     Media { key: MediaKey::of(b"video"), bytes: 5, facts }
 }
