@@ -68,7 +68,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("AUTOREPOST_REQUESTS_PER_MINUTE", "requests that one API key may make in a minute; 600 without it"),
     secret("AUTOREPOST_WEBHOOK_SECRET", "whsec_..., which signs the cookies that an outside automation brings"),
     setting("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS", "true permits webhooks to addresses that are not on the internet"),
-    setting("AUTOREPOST_FFMPEG", "the ffmpeg program, which converts what a platform would refuse; the one on the PATH without it"),
+    setting(
+        "AUTOREPOST_FFMPEG",
+        "the ffmpeg program, which converts what a platform would refuse; the one on the PATH without it",
+    ),
     setting("AUTOREPOST_PUBLIC_URL", "where the listener is reached from the internet, for Instagram Login"),
     secret("YOUTUBE_CLIENT_ID", "OAuth client of YouTube"),
     secret("YOUTUBE_CLIENT_SECRET", "its secret"),

@@ -7,6 +7,7 @@ pub mod stage;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use autorepost_converter::FfmpegConfig;
 use autorepost_core::{
     id::TenantId,
     job::locate_key,
@@ -17,7 +18,6 @@ use autorepost_core::{
     state::RepostState,
     worker::Worker,
 };
-use autorepost_converter::FfmpegConfig;
 use autorepost_database::{Database, DatabaseConfig};
 use autorepost_sandbox::Sandbox;
 use tokio::{sync::watch, time::Instant};

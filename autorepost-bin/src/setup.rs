@@ -6,6 +6,7 @@ pub mod services;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use autorepost_converter::{Ffmpeg, FfmpegConfig};
 use autorepost_core::{
     Error, ErrorKind, Platform,
     connection::Connection,
@@ -17,7 +18,6 @@ use autorepost_core::{
     },
     seal::KeyRing,
 };
-use autorepost_converter::{Ffmpeg, FfmpegConfig};
 use autorepost_database::Database;
 use autorepost_platforms::{Instagram, Observer, TikTok, X, YouTube};
 use autorepost_redis::Redis;

@@ -325,8 +325,13 @@ pub(crate) fn connection(tenant: TenantId, platform: Platform, account: &str) ->
 
 pub(crate) fn rule(source: &Connection, destination: &Connection, name: &str) -> Rule {
     let options = Options::X { text: "{caption}".into(), reply_settings: ReplySettings::Everyone };
-    let destination =
-        DestinationSpec { connection: destination.id, paused: false, hashtags: HashtagRule::Keep, trim: false, options };
+    let destination = DestinationSpec {
+        connection: destination.id,
+        paused: false,
+        hashtags: HashtagRule::Keep,
+        trim: false,
+        options,
+    };
     Rule {
         id: RuleId::new(start(), unique()),
         tenant: source.tenant,

@@ -196,7 +196,8 @@ pub fn check(facts: &MediaFacts, bytes: u64, platform: Platform, trim: bool) -> 
         return Verdict::Pass { notes: Vec::new() };
     };
     let broken = broken(rules, facts, bytes, trim);
-    let (fatal, cures) = (reasons(&broken, |cure| cure == Cure::None), broken.iter().map(|(cure, _)| *cure).collect::<Vec<_>>());
+    let (fatal, cures) =
+        (reasons(&broken, |cure| cure == Cure::None), broken.iter().map(|(cure, _)| *cure).collect::<Vec<_>>());
     if !fatal.is_empty() {
         return Verdict::Reject { reasons: fatal };
     }
@@ -338,7 +339,8 @@ fn sound(rules: &Rules, facts: &MediaFacts) -> Option<String> {
 
 fn container(rules: &Rules, facts: &MediaFacts) -> impl Iterator<Item = (Cure, String)> {
     let name = rules.platform.title();
-    let fragmented = (rules.moov_first && facts.fragmented).then(|| (Cure::Rewrite, format!("is a fragmented MP4, {name} wants a plain one")));
+    let fragmented = (rules.moov_first && facts.fragmented)
+        .then(|| (Cure::Rewrite, format!("is a fragmented MP4, {name} wants a plain one")));
     let last = (rules.moov_first && !facts.fragmented && !facts.moov_first)
         .then(|| (Cure::Rewrite, format!("has its index at the end, {name} wants it first")));
     let edited = (!rules.edit_lists && facts.details.edited == Some(true))

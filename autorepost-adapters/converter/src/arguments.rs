@@ -75,7 +75,10 @@ pub fn convert(facts: &MediaFacts, profile: &Profile, limit: Duration) -> Vec<St
     if let Some(ms) = profile.trim_ms {
         all.extend(["-t".into(), format!("{ms}ms")]);
     }
-    all.extend(["-fs".into(), (profile.bytes_max.saturating_add(SIZE_MARGIN)).min(i64::MAX.cast_unsigned()).to_string()]);
+    all.extend([
+        "-fs".into(),
+        (profile.bytes_max.saturating_add(SIZE_MARGIN)).min(i64::MAX.cast_unsigned()).to_string(),
+    ]);
     // Offsets below zero take the place of the edit list that reordered frames would need.
     all.extend(texts(["-fflags", "+bitexact", "-f", "mp4", "-use_editlist", "0"]));
     all.extend(texts(["-movflags", "+faststart+negative_cts_offsets"]));
@@ -97,7 +100,8 @@ fn pictures(encoding: &Encoding) -> Vec<String> {
     if let Some(rate) = frame_rate_milli {
         filters.push(format!("fps={rate}/1000:start_time=0"));
     }
-    let mut all: Vec<_> = texts(["-c:v", "libx264", "-profile:v", "high", "-preset", "veryfast", "-crf", "20"]).collect();
+    let mut all: Vec<_> =
+        texts(["-c:v", "libx264", "-profile:v", "high", "-preset", "veryfast", "-crf", "20"]).collect();
     all.extend(texts(["-pix_fmt", "yuv420p", "-x264-params", "open-gop=0", "-flags:v", "+bitexact"]));
     all.extend(["-threads:v".into(), THREADS.to_string()]);
     all.extend(["-maxrate".into(), bits_per_second_max.to_string()]);

@@ -79,7 +79,10 @@ impl Ffmpeg {
         let mut ask = async |argument: &str| {
             printed.clear();
             let arguments = ["-hide_banner".to_owned(), argument.to_owned()];
-            let line = |line: &str| drop(writeln!(printed, "{line}"));
+            let line = |line: &str| {
+                // Writing to a text cannot fail.
+                let _ = writeln!(printed, "{line}");
+            };
             process::run(op, program, &arguments, here, QUICK_MAX, line).await?;
             Ok::<_, Error>(printed.clone())
         };

@@ -110,7 +110,8 @@ mod tests {
         }
         File::create(room.folder.join("process-dead").join(LOCK)).unwrap();
         drop(Room::new(room.folder.clone()));
-        let left = || fs::read_dir(&room.folder).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+        let left =
+            || fs::read_dir(&room.folder).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
         assert_eq!(left(), 1);
         assert!(inside.path().join("a").exists());
         drop(inside);

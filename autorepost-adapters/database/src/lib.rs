@@ -27,8 +27,8 @@ use std::sync::Arc;
 use autorepost_core::{
     Error, ErrorKind, Result,
     port::{
-        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore, RenditionStore,
-        RepostStore, RuleStore, WebhookStore,
+        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore,
+        RenditionStore, RepostStore, RuleStore, WebhookStore,
     },
 };
 use chrono::{DateTime, Utc};

@@ -45,9 +45,10 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/upload/youtube/v3/videos", upload.clone())
         .route("/resumable/upload/youtube/v3/videos", upload)
-        .route("/upload/youtube/v3/thumbnails/set", post(async |State(world): Worldly, request: Request| {
-            thumbnail(world, request).await
-        }))
+        .route(
+            "/upload/youtube/v3/thumbnails/set",
+            post(async |State(world): Worldly, request: Request| thumbnail(world, request).await),
+        )
         .route(
             "/youtube/v3/channels",
             get(async |State(world): Worldly, request: Request| {

@@ -3,12 +3,12 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::bail;
+use autorepost_converter::{Ffmpeg, INSTALL};
 use autorepost_core::{
     connection::{AuthMethod, Connection},
     media::MediaKey,
     port::{MediaStore as _, Ports},
 };
-use autorepost_converter::{Ffmpeg, INSTALL};
 use autorepost_storage::LocalMediaStore;
 use futures_util::stream;
 use serde_json::json;

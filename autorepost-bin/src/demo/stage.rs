@@ -193,7 +193,8 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
     let token = Credential::OAuth1 { token: X_USER.1.into(), secret: X_USER.2.into() };
     let x = operator.connect(AuthMethod::XOauth1, "", "", token).await?;
 
-    let to = |connection, hashtags, options| DestinationSpec { connection, paused: false, hashtags, trim: false, options };
+    let to =
+        |connection, hashtags, options| DestinationSpec { connection, paused: false, hashtags, trim: false, options };
     let caption = || "{caption}".to_owned();
     let videos = vec![
         to(

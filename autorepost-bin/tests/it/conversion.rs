@@ -8,7 +8,8 @@ use crate::support::{Stage, text, until, video};
 
 /// Makes a clip; the arguments have blanks between them.
 fn make(arguments: &str, to: &Path) {
-    let run = Command::new("ffmpeg").args(["-v", "error", "-nostdin"]).args(arguments.split_whitespace()).arg(to).output();
+    let run =
+        Command::new("ffmpeg").args(["-v", "error", "-nostdin"]).args(arguments.split_whitespace()).arg(to).output();
     let output = run.expect("these tests need ffmpeg: run scripts/setup, or apt-get install ffmpeg");
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
@@ -59,14 +60,20 @@ async fn an_hevc_video_reaches_x_as_h264_and_youtube_gets_its_thumbnail() {
         assert_eq!(codec(&stage, &on(platform).sha256), "hevc", "{platform}");
     }
     let story = stage.story(1).await;
-    assert!(story[&Platform::X].tells(&["converted, because it is coded as Hevc, X takes H.264"]), "{:?}", story[&Platform::X].journal);
+    assert!(
+        story[&Platform::X].tells(&["converted, because it is coded as Hevc, X takes H.264"]),
+        "{:?}",
+        story[&Platform::X].journal
+    );
     let youtube = &on(Platform::YouTube).id;
     until("the thumbnail is set", async || stage.world().thumbnail(youtube).is_some()).await;
     let jpeg = stage.world().thumbnail(youtube).unwrap();
     assert_eq!(jpeg[..3], [0xff, 0xd8, 0xff]);
-    until("the journal tells of it", async || stage.story(1).await[&Platform::YouTube].tells(&["the frame at 1.0 s"])).await;
+    until("the journal tells of it", async || stage.story(1).await[&Platform::YouTube].tells(&["the frame at 1.0 s"]))
+        .await;
     daemon.stop().await;
-    let processes = fs::read_dir(stage.path("autorepost-data/conversions")).unwrap().flatten().filter(|one| one.path().is_dir());
+    let processes =
+        fs::read_dir(stage.path("autorepost-data/conversions")).unwrap().flatten().filter(|one| one.path().is_dir());
     for folder in processes {
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|one| one.file_name()).collect();
         assert_eq!(left, ["lock"]);
@@ -88,7 +95,10 @@ async fn without_ffmpeg_the_reason_and_the_doctor_tell_how_to_get_it() {
     until("it is shown where it can be", async || stage.world().ledger().len() == 2).await;
     until("X is left out", async || stage.story(1).await[&Platform::X].state == "skipped").await;
     let told = stage.story(1).await[&Platform::X].value.to_string();
-    assert!(told.contains("ffmpeg is not installed: install ffmpeg (Debian and Ubuntu: apt-get install ffmpeg)"), "{told}");
+    assert!(
+        told.contains("ffmpeg is not installed: install ffmpeg (Debian and Ubuntu: apt-get install ffmpeg)"),
+        "{told}"
+    );
     daemon.stop().await;
 
     stage.set("PATH", "/usr/bin:/bin");

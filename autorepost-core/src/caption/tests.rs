@@ -10,7 +10,13 @@ use crate::{
 };
 
 fn to(options: Options, hashtags: HashtagRule) -> DestinationSpec {
-    DestinationSpec { connection: ConnectionId::from_uuid(uuid::Uuid::nil()), paused: false, hashtags, trim: false, options }
+    DestinationSpec {
+        connection: ConnectionId::from_uuid(uuid::Uuid::nil()),
+        paused: false,
+        hashtags,
+        trim: false,
+        options,
+    }
 }
 
 fn x(text: &str) -> Options {

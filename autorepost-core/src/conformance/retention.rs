@@ -100,8 +100,7 @@ pub async fn renditions_are_found_by_source_and_profile(stores: Stores) {
     let renditions = &stores.renditions;
     let (source, other) = (MediaKey::of(b"source"), MediaKey::of(b"other"));
     let made = |text: &str| Media { key: MediaKey::of(text.as_bytes()), ..media() };
-    let profile =
-        |bytes_max| Profile { pictures: Pictures::Keep, sound: Sound::Keep, trim_ms: Some(1_000), bytes_max };
+    let profile = |bytes_max| Profile { pictures: Pictures::Keep, sound: Sound::Keep, trim_ms: Some(1_000), bytes_max };
     assert_eq!(renditions.find(&source, &profile(1)).await.unwrap(), None);
     for (profile, made) in [(profile(1), made("one")), (profile(2), made("two")), (profile(2), made("one"))] {
         renditions.keep(&source, &profile, &made).await.unwrap();

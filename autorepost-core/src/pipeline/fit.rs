@@ -33,7 +33,8 @@ impl Worker {
     /// Makes a video fit for a repost's destination.
     pub(super) async fn fit(&self, job: &Job, repost: &Repost, media: Media, trim: bool) -> Result<Fit> {
         let platform = repost.key.platform;
-        let refuses = |reasons: &[String]| format!("{} would refuse the video: {}", platform.title(), reasons.join("; "));
+        let refuses =
+            |reasons: &[String]| format!("{} would refuse the video: {}", platform.title(), reasons.join("; "));
         let (profile, reasons, needed) = match check(&media.facts, media.bytes, platform, trim) {
             Verdict::Pass { notes } => return Ok(Fit::Fits(media, notes)),
             Verdict::Reject { reasons } => return Ok(Fit::Never(Reason::new(Owner::Content, refuses(&reasons)))),
@@ -62,7 +63,8 @@ impl Worker {
         let wanted_ms = profile.trim_ms.unwrap_or(u64::MAX).min(media.facts.duration_ms);
         if made.facts.duration_ms.abs_diff(wanted_ms) > OFF_MS_MAX + wanted_ms / OFF_PART_MAX {
             let (is, was) = (made.facts.duration_ms as f64 / 1e3, wanted_ms as f64 / 1e3);
-            let text = format!("what was made of the video lasts {is:.1} s instead of {was:.1} s: its file may be broken");
+            let text =
+                format!("what was made of the video lasts {is:.1} s instead of {was:.1} s: its file may be broken");
             return Ok(Fit::Failed(Reason::new(Owner::Content, text)));
         }
         let told = format!("converted, because it {}: {profile}", reasons.join("; "));

@@ -70,7 +70,12 @@ pub trait Converter: Send + Sync {
     /// [`Configuration`](crate::ErrorKind::Configuration) when nothing here can convert, with the remedy;
     /// [`Rejected`](crate::ErrorKind::Rejected) when it cannot be made of this video;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) when it failed for want of time, memory or room.
-    async fn convert(&self, source: &Media, profile: &Profile, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Stored>;
+    async fn convert(
+        &self,
+        source: &Media,
+        profile: &Profile,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Stored>;
 
     /// The picture of a stored video at `offset_ms`, or the last one of a shorter video, as a JPEG of at most `bytes_max`.
     ///

@@ -7,13 +7,7 @@ fn facts() -> MediaFacts {
         moov_first: true,
         fragmented: false,
         duration_ms: 9_000,
-        video: VideoTrack {
-            codec: VideoCodec::H264,
-            width: 576,
-            height: 1024,
-            rotation: 0,
-            frame_rate_milli: 30_000,
-        },
+        video: VideoTrack { codec: VideoCodec::H264, width: 576, height: 1024, rotation: 0, frame_rate_milli: 30_000 },
         audio: Some(AudioTrack { codec: AudioCodec::Aac, channels: 2, sample_rate: 44_100 }),
         details: Details::default(),
     }
@@ -54,7 +48,13 @@ fn an_ordinary_clip_passes_everywhere() {
 fn each_rule_tells_what_it_found_and_what_it_wants() {
     use Platform::{Instagram, X, YouTube};
     let long = but(|it| it.duration_ms = 150_000);
-    says(&long, 1, X, "reject", "lasts 150.0 s, X takes at most 140 s: shorten the video, permit cutting it with the rule's option \"trim\"");
+    says(
+        &long,
+        1,
+        X,
+        "reject",
+        "lasts 150.0 s, X takes at most 140 s: shorten the video, permit cutting it with the rule's option \"trim\"",
+    );
     says(&long, 1, Instagram, "pass", "");
     says(&but(|it| it.duration_ms = 2_000), 1, Instagram, "reject", "at least 3.0 s");
     says(&facts(), 301_000_000, Instagram, "pictures", "at most 300 MB");
@@ -120,7 +120,9 @@ fn a_profile_changes_no_more_than_it_must() {
 fn dimensions_meet_the_rules_and_keep_their_ratio() {
     for platform in [Platform::Instagram, Platform::X] {
         let rules = RULES.iter().find(|rules| rules.platform == platform).unwrap();
-        for (width, height) in [(1080, 1920), (3840, 2160), (40, 4000), (4001, 401), (1000, 1000), (34, 33), (5, 31), (7680, 30)] {
+        for (width, height) in
+            [(1080, 1920), (3840, 2160), (40, 4000), (4001, 401), (1000, 1000), (34, 33), (5, 31), (7680, 30)]
+        {
             for (pixel_aspect, rotation) in [(None, 0), (Some((4, 3)), 0), (Some((4, 3)), 90)] {
                 let given = but(|it| {
                     (it.video.width, it.video.height, it.video.rotation) = (width, height, rotation);
@@ -132,8 +134,17 @@ fn dimensions_meet_the_rules_and_keep_their_ratio() {
                 assert_eq!(pictures(rules, &result), [], "{width}×{height} {pixel_aspect:?} → {made:?}");
                 assert!(made.frame.0 >= made.picture.0 && made.frame.1 >= made.picture.1, "{made:?}");
                 assert!(made.frame.0 % 2 == 0 && made.frame.1 % 2 == 0, "{made:?}");
-                let stretch = if pixel_aspect.is_none() { 1.0 } else if rotation == 90 { 0.75 } else { 4.0 / 3.0 };
-                let (was, is) = (f64::from(width) / f64::from(height) * stretch, f64::from(made.picture.0) / f64::from(made.picture.1));
+                let stretch = if pixel_aspect.is_none() {
+                    1.0
+                } else if rotation == 90 {
+                    0.75
+                } else {
+                    4.0 / 3.0
+                };
+                let (was, is) = (
+                    f64::from(width) / f64::from(height) * stretch,
+                    f64::from(made.picture.0) / f64::from(made.picture.1),
+                );
                 let rounding = 2.0 / f64::from(made.picture.0.min(made.picture.1));
                 assert!((was / is - 1.0).abs() <= rounding + 0.01, "{width}×{height} {was} → {made:?}");
             }

@@ -60,7 +60,10 @@ fn what_x_does_not_take_is_converted_for_x_alone_and_goes_with_its_source() {
         assert_eq!(it.bench.destinations[&platform].shown()[0].media, source("1"));
     }
     let told = told(&it, "1");
-    assert!(told.contains("prepared: converted, because it is coded as Hevc, X takes H.264: pictures as H.264, 576×1024"), "{told}");
+    assert!(
+        told.contains("prepared: converted, because it is coded as Hevc, X takes H.264: pictures as H.264, 576×1024"),
+        "{told}"
+    );
     it.run_for(Policy::default().media_kept + DAY);
     assert_eq!(block_on(it.bench.ports.media.size(&made[0])).unwrap(), None);
     assert!(block_on(it.bench.memory.of(&source("1"))).unwrap().is_empty());
@@ -98,7 +101,12 @@ fn without_a_converter_the_reason_tells_what_would_be_needed() {
     it.run_for(10 * MINUTE);
     assert_eq!(it.states("1"), ["published", "published", "skipped"]);
     let told = told(&it, "1");
-    assert!(told.contains("X would refuse the video: is coded as Hevc, X takes H.264. It could be converted (pictures as H.264"), "{told}");
+    assert!(
+        told.contains(
+            "X would refuse the video: is coded as Hevc, X takes H.264. It could be converted (pictures as H.264"
+        ),
+        "{told}"
+    );
     assert!(told.contains("no converter: install one"), "{told}");
 
     // What is only wished for is sent as it is.

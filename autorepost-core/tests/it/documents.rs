@@ -46,8 +46,14 @@ fn each_complaint_has_its_test() {
 #[test]
 fn what_the_documents_name_exists() {
     const BASES: [&str; 4] = ["", "autorepost-core/src", "autorepost-core/src/pipeline", "autorepost-bin/src"];
-    for document in ["README.md", "docs/architecture.md", "docs/http-api.md", "docs/media.md", "docs/once-only.md", "docs/operations.md"]
-    {
+    for document in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/http-api.md",
+        "docs/media.md",
+        "docs/once-only.md",
+        "docs/operations.md",
+    ] {
         let text = read(document);
         let named = text.split('`').skip(1).step_by(2);
         let is_path = |name: &&str| {
@@ -79,7 +85,8 @@ fn row(rules: &Rules) -> [String; 14] {
         unless(rules.edge_min == 0, format!("{} to {}×{}", rules.edge_min, rules.long_edge_max, rules.short_edge_max)),
         unless(!rules.square_pixels, "square".into()),
         unless(rules.any_codec, {
-            let rate = if rules.sample_rate_max == u32::MAX { "any".into() } else { format!("{}", rules.sample_rate_max) };
+            let rate =
+                if rules.sample_rate_max == u32::MAX { "any".into() } else { format!("{}", rules.sample_rate_max) };
             format!("{}, {} channels, {rate} Hz", if rules.aac_lc { "AAC-LC" } else { "AAC" }, rules.channels_max)
         }),
         unless(!rules.moov_first, "index first, not fragmented, no edits".into()),
@@ -90,8 +97,20 @@ fn row(rules: &Rules) -> [String; 14] {
 #[test]
 fn the_table_of_rules_is_the_programs() {
     const NAMES: [&str; 14] = [
-        "rule", "length", "size", "pictures", "colours", "bits of a sample", "bit rate", "frames a second",
-        "width to height", "pixels across", "edges in pixels (a wish)", "pixels", "sound", "container",
+        "rule",
+        "length",
+        "size",
+        "pictures",
+        "colours",
+        "bits of a sample",
+        "bit rate",
+        "frames a second",
+        "width to height",
+        "pixels across",
+        "edges in pixels (a wish)",
+        "pixels",
+        "sound",
+        "container",
     ];
     let rows = RULES.each_ref().map(row);
     let wanted: Vec<String> = NAMES

@@ -13,8 +13,8 @@ use autorepost_core::{
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
     media::{Media, MediaKey},
     port::{
-        Admission, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, PostQuery, PostStore,
-        RenditionStore, RepostQuery, RepostStore, RuleStore, Step,
+        Admission, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, PostQuery, PostStore, RenditionStore,
+        RepostQuery, RepostStore, RuleStore, Step,
     },
     post::{Cursor, FoundPost, Post},
     preflight::Profile,

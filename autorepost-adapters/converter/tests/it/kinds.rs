@@ -59,7 +59,11 @@ async fn each_kind_becomes_what_its_destination_takes() {
             assert!(start.abs() < 0.001, "{name}: {stream} starts at {start}");
         }
         if profile.pictures != Pictures::Keep {
-            assert_eq!(probed(&out, "v:0", "codec_name,profile,pix_fmt,field_order"), "h264,High,yuv420p,progressive", "{name}");
+            assert_eq!(
+                probed(&out, "v:0", "codec_name,profile,pix_fmt,field_order"),
+                "h264,High,yuv420p,progressive",
+                "{name}"
+            );
         }
         if profile.sound != Sound::Keep {
             assert_eq!(probed(&out, "a:0", "codec_name,profile"), "aac,LC", "{name}");
@@ -106,7 +110,10 @@ async fn what_is_too_long_too_fast_and_too_large_is_cut_slowed_and_shrunk() {
     assert!((139_000..=140_000).contains(&made.facts.duration_ms), "{:?}", made.facts);
 
     let fast = house.folder.path().join("fast.mp4");
-    make("-f lavfi -i testsrc=size=1440x1440:rate=120:duration=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p", &fast);
+    make(
+        "-f lavfi -i testsrc=size=1440x1440:rate=120:duration=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+        &fast,
+    );
     let source = house.keep_file(&fast).await;
     let (profile, told) = wanted(&source, X);
     assert!(told.contains("120.0 frames") && told.contains("1440×1440"), "{told}");

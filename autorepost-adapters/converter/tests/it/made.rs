@@ -30,5 +30,7 @@ pub fn probed(file: &Path, stream: &str, entry: &str) -> String {
 
 /// Pictures and sound of these seconds.
 pub fn sources(size: &str, rate: u32, secs: f64) -> String {
-    format!("-f lavfi -i testsrc=size={size}:rate={rate}:duration={secs} -f lavfi -i sine=sample_rate=44100:duration={secs}")
+    format!(
+        "-f lavfi -i testsrc=size={size}:rate={rate}:duration={secs} -f lavfi -i sine=sample_rate=44100:duration={secs}"
+    )
 }

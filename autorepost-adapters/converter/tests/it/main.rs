@@ -37,12 +37,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(LocalMediaStore::open(&folder.path().join("media"), None).unwrap());
         let config = FfmpegConfig { program, folder: folder.path().join("conversions") };
-        Self {
-            probe: Mp4Probe::new(store.clone()),
-            ffmpeg: Ffmpeg::new(config, store.clone()),
-            store,
-            folder,
-        }
+        Self { probe: Mp4Probe::new(store.clone()), ffmpeg: Ffmpeg::new(config, store.clone()), store, folder }
     }
 
     async fn keep(&self, bytes: Vec<u8>) -> Media {
