@@ -53,7 +53,8 @@ pub async fn connect(ports: &Ports, platform: Platform, method: AuthMethod, acco
 pub async fn rule_to_x(ports: &Ports, source: &Connection, x: &Connection) -> Result<()> {
     let now = ports.clock.now();
     let options = Options::X { text: "{caption}".into(), reply_settings: ReplySettings::Everyone };
-    let destination = DestinationSpec { connection: x.id, paused: false, hashtags: HashtagRule::Keep, options };
+    let destination =
+        DestinationSpec { connection: x.id, paused: false, hashtags: HashtagRule::Keep, trim: false, options };
     let spec = RuleSpec {
         filters: Default::default(),
         destinations: vec![destination],

@@ -69,6 +69,9 @@ impl EventSink for Log {
             Signal::Transfer { repost, bytes, total, .. } => {
                 tracing::trace!(repost = %repost, bytes, total, "transfer");
             }
+            Signal::Conversion { repost, done_ms, total_ms } => {
+                tracing::trace!(repost = %repost, done_ms, total_ms, "conversion");
+            }
             Signal::ConnectionChanged { connection, status, detail } => {
                 tracing::warn!(connection = %connection, status, "{}", detail.unwrap_or("the connection works again"));
             }

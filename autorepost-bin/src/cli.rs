@@ -251,6 +251,9 @@ pub struct AddRule {
     /// What becomes of hashtags: keep, drop, or move to the end.
     #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = hashtags)]
     pub hashtags: HashtagRule,
+    /// Cut off at the platform's limit what is too long for it, instead of leaving it out.
+    #[arg(long)]
+    pub trim: bool,
     /// YouTube must be told whether the videos are made for children: yes or no.
     #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
     pub made_for_kids: Option<bool>,
@@ -301,9 +304,10 @@ A rule file:
   options = { platform = \"instagram\", caption = \"{text}\", share_to_feed = true, cover_offset_ms = 500 }
   [[destinations]]
   connection = \"youtube\"
-  options = { platform = \"youtube\", title = \"{title}\", tags = [\"short\"], privacy = \"public\", made_for_kids = false }
+  options = { platform = \"youtube\", title = \"{title}\", tags = [\"short\"], thumbnail_offset_ms = 500, privacy = \"public\", made_for_kids = false }
   [[destinations]]
   connection = \"x\"
+  trim = true                         # cut off what is too long for X
   options = { platform = \"x\", text = \"{caption}\", reply_settings = \"following\" }
   [mentions.a_friend]
   instagram = \"friend.ig\"";

@@ -70,6 +70,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("AUTOREPOST_REQUESTS_PER_MINUTE", "requests that one API key may make in a minute; 600 without it"),
     secret("AUTOREPOST_WEBHOOK_SECRET", "whsec_..., which signs the cookies that an outside automation brings"),
     setting("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS", "true permits webhooks to addresses that are not on the internet"),
+    setting(
+        "AUTOREPOST_FFMPEG",
+        "the ffmpeg program, which converts what a platform would refuse; the one on the PATH without it",
+    ),
     setting("AUTOREPOST_PUBLIC_URL", "where the listener is reached from the internet, for Instagram Login"),
     secret("TIKTOK_CLIENT_KEY", "app of TikTok's Login Kit"),
     secret("TIKTOK_CLIENT_SECRET", "its secret"),
@@ -127,6 +131,8 @@ pub struct Config {
     pub incoming: Option<Secret>,
     /// Whether webhooks may go to addresses that are not on the internet.
     pub private_targets: bool,
+    /// The ffmpeg program, if there is one.
+    pub ffmpeg: Option<PathBuf>,
     /// Where the listener is reached from the internet.
     pub public_url: Option<String>,
     /// The authorities of the database's certificate.
@@ -263,6 +269,7 @@ impl Config {
 #[derive(Default)]
 struct Values {
     aws: BTreeMap<String, String>,
+    path: Option<String>,
     found: Vec<(&'static Setting, String, Origin)>,
     problems: Vec<String>,
 }
@@ -272,6 +279,9 @@ impl Values {
         for (name, value) in environment {
             if AMBIENT_NAMES.contains(&name.as_str()) {
                 self.aws.insert(name.clone(), value.clone());
+            }
+            if name == "PATH" {
+                self.path = Some(value.clone());
             }
             match SETTINGS.iter().find(|setting| setting.name == name) {
                 Some(_) if value.trim().is_empty() => {}
@@ -479,6 +489,10 @@ impl Values {
                 false
             }
         };
+        let ffmpeg = self.get("AUTOREPOST_FFMPEG").map(PathBuf::from).or_else(|| {
+            let folders = self.path.as_deref().unwrap_or_default().split(':').filter(|folder| folder.starts_with('/'));
+            folders.map(|folder| Path::new(folder).join("ffmpeg")).find(|program| program.is_file())
+        });
         let public_url = self.address("AUTOREPOST_PUBLIC_URL");
         let database_ca = self.get("DATABASE_CA").map(PathBuf::from);
         let database_connections_max = self.number("DATABASE_CONNECTIONS", 1..=DATABASE_CONNECTIONS_MAX);
@@ -535,6 +549,7 @@ impl Values {
             secrets: Arc::new(secrets),
             incoming,
             private_targets,
+            ffmpeg,
             public_url,
             tiktok,
             instagram,

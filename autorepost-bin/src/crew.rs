@@ -188,7 +188,7 @@ fn span(job: &Job) -> Span {
         epoch = job.epoch,
     );
     match new.kind {
-        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate => {
+        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate | JobKind::RepostThumbnail => {
             span.record("repost", display(new.subject));
         }
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {

@@ -7,6 +7,7 @@ pub mod stage;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use autorepost_converter::FfmpegConfig;
 use autorepost_core::{
     id::TenantId,
     job::locate_key,
@@ -97,6 +98,8 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
         database,
         redis: None,
         media: Media::Folder(folder.join("media")),
+        // Its clips are sent as they are, so that it is the same on every machine.
+        ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
         keys,
         links: None,
         platforms,

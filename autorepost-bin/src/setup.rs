@@ -6,6 +6,7 @@ pub mod services;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use autorepost_converter::{Ffmpeg, FfmpegConfig};
 use autorepost_core::{
     Error, ErrorKind, Platform,
     connection::Connection,
@@ -51,6 +52,8 @@ pub struct Wiring {
     pub redis: Option<Redis>,
     /// Where the media are.
     pub media: Media,
+    /// What converts media.
+    pub ffmpeg: FfmpegConfig,
     /// The keys that seal credentials.
     pub keys: KeyRing,
     /// What signs public addresses of media, when there is a listener that serves them.
@@ -85,7 +88,7 @@ impl Wiring {
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, redis, media, keys, links, platforms, observer, private_targets } = self;
+        let Self { database, redis, media, ffmpeg, keys, links, platforms, observer, private_targets } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let media: Arc<dyn MediaStore> = match media {
@@ -149,6 +152,8 @@ impl Wiring {
             webhooks: database.webhooks(),
             notifier: Arc::new(HttpNotifier::new(NotifierConfig { private_targets, ..NotifierConfig::default() })?),
             probe: Arc::new(Mp4Probe::new(media.clone())),
+            converter: Arc::new(Ffmpeg::new(ffmpeg, media.clone())),
+            renditions: database.renditions(),
             media,
             sources: BTreeMap::from([(Platform::TikTok, tiktok as Arc<dyn Source>)]),
             destinations,
@@ -186,6 +191,7 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
         database,
         redis: services::redis(config).await?,
         media,
+        ffmpeg: FfmpegConfig { program: config.ffmpeg.clone(), folder: config.folder.join("conversions") },
         keys: KeyRing::parse(key.expose())?,
         links: public_url.map(|base| MediaLinks::new(base, keys::link_key(&key))),
         platforms: Platforms::configured(config),

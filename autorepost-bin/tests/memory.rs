@@ -48,6 +48,8 @@ fn memory_kib(pid: u32, name: &str) -> u64 {
 fn as_in_production(stage: &mut Stage) {
     let urls = stage.sandbox.urls();
     stage.environment.remove("AUTOREPOST_SANDBOX");
+    // Nothing is converted: what is too large is left out.
+    stage.environment.remove("PATH");
     for (name, value) in [
         ("AUTOREPOST_TIKTOK_URL", urls.tiktok.as_str()),
         ("AUTOREPOST_INSTAGRAM_URL", &urls.instagram),

@@ -80,7 +80,16 @@ pub fn render(source: &Source<'_>, destination: &DestinationSpec, mentions: &Men
             share_to_feed: *share_to_feed,
             cover_offset_ms: *cover_offset_ms,
         },
-        Options::YouTube { title, description, tags, privacy, made_for_kids, category_id, notify_subscribers } => {
+        Options::YouTube {
+            title,
+            description,
+            tags,
+            privacy,
+            made_for_kids,
+            category_id,
+            notify_subscribers,
+            thumbnail_offset_ms,
+        } => {
             let title = words.fit(title, "title", YOUTUBE_TITLE_MAX, |text| text.encode_utf16().count())?;
             Content::YouTube {
                 title: words.without_angles(one_line(&title)),
@@ -93,6 +102,7 @@ pub fn render(source: &Source<'_>, destination: &DestinationSpec, mentions: &Men
                 made_for_kids: *made_for_kids,
                 category_id: category_id.clone(),
                 notify_subscribers: *notify_subscribers,
+                thumbnail_offset_ms: *thumbnail_offset_ms,
             }
         }
         Options::X { text, reply_settings } => Content::X {

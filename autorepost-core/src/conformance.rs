@@ -44,7 +44,7 @@ use crate::{
     policy::after,
     port::{
         AccessStore, Admission, After, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
-        NewPost, PostStore, RepostStore, RuleStore, Step, WebhookStore,
+        NewPost, PostStore, RenditionStore, RepostStore, RuleStore, Step, WebhookStore,
     },
     post::{Cursor, FoundPost, Post, PostKind},
     repost::{Entry, Repost},
@@ -81,6 +81,8 @@ pub struct Stores {
     pub census: Arc<dyn Census>,
     /// Endpoints.
     pub webhooks: Arc<dyn WebhookStore>,
+    /// What was made of which media.
+    pub renditions: Arc<dyn RenditionStore>,
     /// The time by which the job queue goes.
     pub time: Arc<dyn Time>,
 }
@@ -125,6 +127,7 @@ macro_rules! store_conformance {
         $crate::conformance_cases! { $run, retention:
             media_are_stale_once_no_post_needs_them,
             stale_media_are_listed_in_order_and_forgotten_under_a_lease,
+            renditions_are_found_by_source_and_profile,
         }
         $crate::conformance_cases! { $run, pages: pages_are_whole_while_rows_are_added }
         $crate::conformance_cases! { $run, access:
@@ -324,8 +327,13 @@ pub(crate) fn connection(tenant: TenantId, platform: Platform, account: &str) ->
 
 pub(crate) fn rule(source: &Connection, destination: &Connection, name: &str) -> Rule {
     let options = Options::X { text: "{caption}".into(), reply_settings: ReplySettings::Everyone };
-    let destination =
-        DestinationSpec { connection: destination.id, paused: false, hashtags: HashtagRule::Keep, options };
+    let destination = DestinationSpec {
+        connection: destination.id,
+        paused: false,
+        hashtags: HashtagRule::Keep,
+        trim: false,
+        options,
+    };
     Rule {
         id: RuleId::new(start(), unique()),
         tenant: source.tenant,

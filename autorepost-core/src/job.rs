@@ -28,6 +28,8 @@ pub enum JobKind {
     RepostPublish,
     /// Asks for the public address of a repost whose publication did not tell it.
     RepostLocate,
+    /// Sets the thumbnail of a repost that was published.
+    RepostThumbnail,
     /// Keeps a connection's credential alive. One for each connection, for ever.
     TokenRefresh,
     /// Finds what was forgotten and prunes what is finished. One in all, for ever.
@@ -38,12 +40,13 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TiktokSync,
         Self::SourceAudit,
         Self::RepostPrep,
         Self::RepostPublish,
         Self::RepostLocate,
+        Self::RepostThumbnail,
         Self::TokenRefresh,
         Self::Upkeep,
         Self::WebhookDelivery,
@@ -57,6 +60,7 @@ impl JobKind {
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
+            Self::RepostThumbnail => "repost_thumbnail",
             Self::TokenRefresh => "token_refresh",
             Self::Upkeep => "upkeep",
             Self::WebhookDelivery => "webhook_delivery",
@@ -71,6 +75,7 @@ impl JobKind {
             Self::RepostPrep => 20,
             Self::TiktokSync => 30,
             Self::RepostLocate => 35,
+            Self::RepostThumbnail => 37,
             Self::SourceAudit => 38,
             Self::Upkeep => 40,
             Self::WebhookDelivery => 36,
@@ -144,6 +149,12 @@ impl NewJob {
     pub fn locate(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
         let key = locate_key(repost.id);
         Self { kind: JobKind::RepostLocate, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
+    }
+
+    /// The job that sets the thumbnail of a repost.
+    pub fn thumbnail(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
+        let key = format!("thumbnail:{}", repost.id);
+        Self { kind: JobKind::RepostThumbnail, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
     }
 
     /// The job that reads a source connection.

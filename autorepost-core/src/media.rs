@@ -91,6 +91,71 @@ pub struct MediaFacts {
     pub video: VideoTrack,
     /// The audio track, if there is one.
     pub audio: Option<AudioTrack>,
+    /// What else the file tells.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
+}
+
+/// What a file tells of its coding. What it does not tell is absent, and no rule is held against it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Details {
+    /// Bits of pictures in a second, on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_second: Option<u32>,
+    /// How colours are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chroma: Option<Chroma>,
+    /// Bits of a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bit_depth: Option<u8>,
+    /// Whether each picture is a whole one, and not two fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progressive: Option<bool>,
+    /// Width to height of a pixel as coded, where it is said not to be square.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_aspect: Option<(u32, u32)>,
+    /// Whether AAC sound is of the low complexity profile, which every player knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aac_lc: Option<bool>,
+    /// Whether an edit list delays, cuts, repeats or slows what is shown. One that only leaves out what an encoder wrote
+    /// before the first sample does none of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<bool>,
+}
+
+impl Details {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How colours are sampled, against brightness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Chroma {
+    /// No colours.
+    #[serde(rename = "4:0:0")]
+    Grey,
+    /// A quarter.
+    #[serde(rename = "4:2:0")]
+    Quarter,
+    /// A half.
+    #[serde(rename = "4:2:2")]
+    Half,
+    /// All.
+    #[serde(rename = "4:4:4")]
+    Full,
+}
+
+impl fmt::Display for Chroma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Grey => "4:0:0",
+            Self::Quarter => "4:2:0",
+            Self::Half => "4:2:2",
+            Self::Full => "4:4:4",
+        })
+    }
 }
 
 /// The container format of a file.

@@ -9,6 +9,7 @@ mod jobs;
 mod limiter;
 mod media;
 mod platform;
+mod renditions;
 mod scratch;
 mod stores;
 mod wake;
@@ -39,8 +40,10 @@ use crate::{
     connection::{AuthMethod, Connection},
     id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
     job::{Finish, Job, JobState, Lease, NewJob},
+    media::{Media, MediaKey},
     port::{Authorizer, Clock, Consent, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
+    preflight::Profile,
     repost::{Entry, Repost},
     rule::Rule,
     seal::KeyRing,
@@ -76,6 +79,8 @@ struct World {
     audit: BTreeMap<(DateTime<Utc>, AuditId), AuditEntry>,
     answers: BTreeMap<IdempotencyKey, access::Record>,
     webhooks: BTreeMap<WebhookId, Webhook>,
+    /// What was made of which source by which profile, the latest last.
+    renditions: BTreeMap<MediaKey, Vec<(Profile, Media)>>,
 }
 
 impl Memory {
@@ -264,6 +269,8 @@ impl Bench {
             notifier: notifier.clone(),
             media: media.clone(),
             probe: media.clone(),
+            converter: media.clone(),
+            renditions: memory.clone(),
             sources: BTreeMap::from([(Platform::TikTok, source.clone() as Arc<dyn Source>)]),
             destinations: destinations
                 .iter()

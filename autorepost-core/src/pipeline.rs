@@ -7,12 +7,14 @@ mod admit;
 mod audit;
 mod commit;
 mod deliver;
+mod fit;
 mod locate;
 mod prep;
 mod publish;
 mod refresh;
 mod stepping;
 mod sync;
+mod thumbnail;
 mod upkeep;
 
 pub(crate) use stepping::unusable;

@@ -20,10 +20,10 @@ pub use ambient::{
     Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, Scratch, SecretSource, Signal, Wake, scratch,
 };
 pub use consent::{Answered, Consent, Exchanged, Invitation, LogIn, RETURNED_BYTES_MAX, Returned, check_scopes};
-pub use media::{Body, ByteStream, MediaStore, Probe, Stored, StoredBody};
+pub use media::{Body, ByteStream, Converter, MediaStore, Probe, RenditionStore, Stored, StoredBody};
 pub use platform::{
     Authorizer, Commit, Destination, Fetched, Finding, Grant, Identity, Listing, Poll, Progress, Publication, Source,
-    Timing,
+    THUMBNAIL_BYTES_MAX, Timing,
 };
 pub use store::{
     Admission, After, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, NewPost, PostQuery, PostStore,
@@ -78,6 +78,10 @@ pub struct Ports {
     pub media: Arc<dyn MediaStore>,
     /// Looks into media.
     pub probe: Arc<dyn Probe>,
+    /// Makes other videos of them.
+    pub converter: Arc<dyn Converter>,
+    /// Keeps which were made of which.
+    pub renditions: Arc<dyn RenditionStore>,
     /// Sources, by platform.
     pub sources: BTreeMap<Platform, Arc<dyn Source>>,
     /// Destinations, by platform.

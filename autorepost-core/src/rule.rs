@@ -92,12 +92,16 @@ impl RuleSpec {
     }
 }
 
+/// What is not stored where it says nothing, because the first version refuses rules with keys that it does not know.
+const LEFT_OUT: [&str; 2] = ["trim", "thumbnail_offset_ms"];
+
 /// The path of the first key that nothing was made of.
 fn unknown(written: &Value, read: &Value) -> Option<String> {
     let below = |key: &str, value, read| unknown(value, read).map(|rest| format!("{key}.{rest}"));
     match (written, read) {
         (Value::Object(written), Value::Object(read)) => written.iter().find_map(|(key, value)| match read.get(key) {
             Some(read) => below(key, value, read),
+            None if LEFT_OUT.contains(&key.as_str()) && matches!(value, Value::Null | Value::Bool(false)) => None,
             None => Some(key.clone()),
         }),
         (Value::Array(written), Value::Array(read)) => {
@@ -138,6 +142,9 @@ pub struct DestinationSpec {
     /// What becomes of the caption's hashtags.
     #[serde(default)]
     pub hashtags: HashtagRule,
+    /// A video that is too long for the platform is cut off at its limit, instead of being left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trim: bool,
     /// The platform's own options.
     pub options: Options,
 }
@@ -193,6 +200,9 @@ pub enum Options {
         /// Tell the channel's subscribers.
         #[serde(default = "yes")]
         notify_subscribers: bool,
+        /// Which frame becomes the thumbnail, in milliseconds from the start; YouTube chooses one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thumbnail_offset_ms: Option<u32>,
     },
     /// A post on X.
     X {
@@ -277,6 +287,11 @@ mod tests {
         assert!(serde_json::from_value::<RuleSpec>(written.clone()).is_ok());
         written["destinations"][0]["options"] = serde_json::json!({"platform": "x"});
         assert_eq!(RuleSpec::read(&written).unwrap().filters.require_words, ["a"]);
+        // What says nothing is not stored, and may be written.
+        written["destinations"][0]["trim"] = false.into();
+        assert!(!RuleSpec::read(&written).unwrap().destinations[0].trim);
+        written["destinations"][0]["trim"] = true.into();
+        assert!(RuleSpec::read(&written).unwrap().destinations[0].trim);
         written["destinations"] = Value::Null;
         assert!(RuleSpec::read(&written).is_err());
     }

@@ -46,6 +46,9 @@ pub enum Content {
         category_id: String,
         /// Tell the channel's subscribers.
         notify_subscribers: bool,
+        /// Which frame becomes the thumbnail, in milliseconds from the start; YouTube chooses one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thumbnail_offset_ms: Option<u32>,
     },
     /// A post on X.
     X {
@@ -63,6 +66,15 @@ impl Content {
             Self::Instagram { .. } => Platform::Instagram,
             Self::YouTube { .. } => Platform::YouTube,
             Self::X { .. } => Platform::X,
+        }
+    }
+
+    /// Which frame is to become the thumbnail once it is published, in milliseconds from the start.
+    pub const fn thumbnail_offset_ms(&self) -> Option<u32> {
+        match self {
+            Self::YouTube { thumbnail_offset_ms, .. } => *thumbnail_offset_ms,
+            // Instagram takes its cover from the video itself, before the commit.
+            Self::Instagram { .. } | Self::X { .. } => None,
         }
     }
 

@@ -95,6 +95,7 @@ impl Worker {
             JobKind::RepostPrep => self.prep(&job).await,
             JobKind::RepostPublish => self.publish(&job).await,
             JobKind::RepostLocate => self.locate(&job).await,
+            JobKind::RepostThumbnail => self.thumbnail(&job).await,
             JobKind::TokenRefresh => self.refresh(&job).await,
             JobKind::Upkeep => self.upkeep(&job).await,
             JobKind::WebhookDelivery => self.deliver(&job).await,

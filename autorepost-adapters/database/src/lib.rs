@@ -16,6 +16,7 @@ mod link;
 mod login;
 mod migration;
 mod posts;
+mod renditions;
 mod reposts;
 mod rules;
 mod sql;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 use autorepost_core::{
     Error, ErrorKind, Result,
     port::{
-        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore, RepostStore,
-        RuleStore, WebhookStore,
+        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore,
+        RenditionStore, RepostStore, RuleStore, WebhookStore,
     },
 };
 use chrono::{DateTime, Utc};
@@ -196,6 +197,11 @@ impl Database {
 
     /// The endpoints of tenants.
     pub fn webhooks(&self) -> Arc<dyn WebhookStore> {
+        Arc::new(self.clone())
+    }
+
+    /// What was made of which media.
+    pub fn renditions(&self) -> Arc<dyn RenditionStore> {
         Arc::new(self.clone())
     }
 

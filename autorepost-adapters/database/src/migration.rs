@@ -30,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(ClaimOrder),
             Box::new(Webhooks),
             Box::new(AccountTimes),
+            Box::new(Renditions),
         ]
     }
 }
@@ -265,6 +266,26 @@ impl MigrationTrait for AccountTimes {
         for sql in ACCOUNT_TIMES {
             manager.get_connection().execute_unprepared(sql).await?;
         }
+        Ok(())
+    }
+}
+
+/// What was made of which media.
+struct Renditions;
+
+impl MigrationName for Renditions {
+    fn name(&self) -> &str {
+        "m0008_renditions"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Renditions {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let create = "CREATE TABLE IF NOT EXISTS renditions (
+            source TEXT NOT NULL, profile TEXT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, doc TEXT NOT NULL,
+            PRIMARY KEY (source, profile, key))";
+        manager.get_connection().execute_unprepared(create).await?;
         Ok(())
     }
 }

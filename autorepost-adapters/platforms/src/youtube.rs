@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use autorepost_core::{
-    Error, ErrorKind, Platform, Result,
+    Error, ErrorKind, Platform, Result, Retry,
     connection::AccountId,
     credential::{Access, Credential},
     port::{Authorizer, Clock, Commit, Destination, Finding, Grant, Identity, Poll, Progress, Publication, Timing},
@@ -19,6 +19,7 @@ use autorepost_core::{
     state::{Receipt, Ticket},
     submission::Content,
 };
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -181,8 +182,16 @@ impl Destination for YouTube {
 
     async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket> {
         let op = "begin upload";
-        let Content::YouTube { title, description, tags, privacy, made_for_kids, category_id, notify_subscribers } =
-            &publication.submission.content
+        let Content::YouTube {
+            title,
+            description,
+            tags,
+            privacy,
+            made_for_kids,
+            category_id,
+            notify_subscribers,
+            thumbnail_offset_ms: _,
+        } = &publication.submission.content
         else {
             return Err(Error::internal(op, "the content is not for YouTube"));
         };
@@ -348,6 +357,25 @@ impl Destination for YouTube {
             _ => format!("new videos of this title: {}", candidates.join(", ")),
         };
         Ok(Finding::Unknown(format!("YouTube does not know the upload any more; {told}")))
+    }
+
+    async fn set_thumbnail(&self, publication: &Publication<'_>, id: &str, jpeg: Bytes) -> Result<()> {
+        let op = "set thumbnail";
+        let request = self
+            .http
+            .client()
+            .post(format!("{}/upload/youtube/v3/thumbnails/set", self.config.api_url))
+            .query(&[("videoId", id), ("uploadType", "media")])
+            .header("content-type", "image/jpeg")
+            .body(jpeg);
+        let answer = self.http.send(op, self.authorize(op, publication.access, request)?).await?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        let error = errors::refusal(op, &answer, self.clock.now());
+        // A new video is not known everywhere at once.
+        let lagging = error.kind() == ErrorKind::NotFound;
+        Err(if lagging { error.retry(Retry::Soon) } else { error })
     }
 }
 

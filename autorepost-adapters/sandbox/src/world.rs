@@ -8,6 +8,7 @@ use std::{
 };
 
 use autorepost_core::Platform;
+use axum::body::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +212,8 @@ pub(crate) struct State {
     pub refreshes: (u32, u32),
     pub uploads: BTreeMap<String, Upload>,
     pub ledger: Vec<Shown>,
+    /// Thumbnails of YouTube videos.
+    pub thumbnails: BTreeMap<String, Bytes>,
     pub faults: Vec<Fault>,
     pub fired: BTreeMap<String, u32>,
     pub expired: BTreeSet<String>,
@@ -338,6 +341,11 @@ impl World {
     /// How often each fault happened, by its description.
     pub fn fired(&self) -> BTreeMap<String, u32> {
         self.lock().fired.clone()
+    }
+
+    /// The thumbnail that was set for a YouTube video.
+    pub fn thumbnail(&self, video: &str) -> Option<Bytes> {
+        self.lock().thumbnails.get(video).cloned()
     }
 
     /// What the public sees, in the order of publication.

@@ -24,6 +24,8 @@ use crate::{
 const PLATFORM: Platform = Platform::YouTube;
 /// Chunks other than the last are multiples of this, in bytes.
 const CHUNK_UNIT: u64 = 256 << 10;
+/// Largest image of a thumbnail, in bytes.
+const THUMBNAIL_BYTES_MAX: usize = 2_000_000;
 /// Largest JSON body that is read, in bytes.
 const JSON_BYTES_MAX: usize = 64 << 10;
 
@@ -44,6 +46,10 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/upload/youtube/v3/videos", upload.clone())
         .route("/resumable/upload/youtube/v3/videos", upload)
+        .route(
+            "/upload/youtube/v3/thumbnails/set",
+            post(async |State(world): Worldly, request: Request| thumbnail(world, request).await),
+        )
         .route(
             "/youtube/v3/channels",
             get(async |State(world): Worldly, request: Request| {
@@ -213,6 +219,43 @@ fn video_resource(world: &World, video: &str) -> Response {
     let snippet = json!({"publishedAt": at.to_rfc3339(), "channelId": account, "title": text});
     Json(json!({"kind": "youtube#video", "id": video, "snippet": snippet, "status": {"uploadStatus": "uploaded"}}))
         .into_response()
+}
+
+/// `thumbnails.set` with a simple upload. Every grant of the sandbox has the scope `youtube.upload`, which is enough.
+async fn thumbnail(world: Arc<World>, request: Request) -> Response {
+    let channel = match authorized(&world, &request) {
+        Ok(channel) => channel,
+        Err(refusal) => return *refusal,
+    };
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let told = |name: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let (video, kind) = (told("videoId"), header(request.headers(), "content-type").unwrap_or_default().to_owned());
+    if told("uploadType") != "media" || !["image/jpeg", "image/png", "application/octet-stream"].contains(&&*kind) {
+        return error(StatusCode::BAD_REQUEST, "badRequest", "Media type is not supported.");
+    }
+    let Ok(image) = to_bytes(request.into_body(), THUMBNAIL_BYTES_MAX).await else {
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "uploadTooLarge", "The image is larger than 2 MB.");
+    };
+    if image.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "mediaBodyRequired", "The request does not include the image content.");
+    }
+    if !image.starts_with(&[0xff, 0xd8, 0xff]) && !image.starts_with(b"\x89PNG") {
+        return error(StatusCode::BAD_REQUEST, "invalidImage", "The provided image content is invalid.");
+    }
+    match world.ledger().into_iter().find(|shown| shown.platform == PLATFORM && shown.id == video) {
+        None => error(StatusCode::NOT_FOUND, "videoNotFound", "The video cannot be found."),
+        Some(shown) if shown.account != channel.id => {
+            error(StatusCode::FORBIDDEN, "forbidden", "The thumbnail can't be set for the specified video.")
+        }
+        Some(_) => {
+            let item = json!({"default": {"url": format!("https://i.ytimg.com/vi/{video}/default.jpg")}});
+            world.lock().thumbnails.insert(video, image);
+            Json(json!({"kind": "youtube#thumbnailSetResponse", "items": [item]})).into_response()
+        }
+    }
 }
 
 async fn channels(world: Arc<World>, request: Request) -> Response {

@@ -3,6 +3,8 @@
 //! Only the headers of the outermost boxes, the index (`moov`) and those of fragments (`moof`) are read, wherever they
 //! stand, so a file of many gigabytes costs no more than a small one. The index itself is parsed by the `mp4parse` crate.
 
+mod boxes;
+mod details;
 mod fragments;
 
 use std::sync::Arc;
@@ -155,6 +157,7 @@ fn facts(outline: &Outline) -> Result<MediaFacts> {
         duration_ms,
         video: self::video(video, &code, duration_ms, run(video, outline).map_or(0, |run| run.samples)),
         audio,
+        details: details::of(&outline.moov, duration_ms),
     })
 }
 

@@ -94,6 +94,7 @@ pub enum JobKindSchema {
     RepostPrep,
     RepostPublish,
     RepostLocate,
+    RepostThumbnail,
     TokenRefresh,
     Upkeep,
     WebhookDelivery,

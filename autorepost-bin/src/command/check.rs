@@ -3,6 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
+use autorepost_converter::{Ffmpeg, INSTALL};
 use autorepost_core::{
     connection::{AuthMethod, Connection},
     media::MediaKey,
@@ -70,6 +71,7 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
     if let Some(url) = &context.config.public_url {
         note("public address", public_address(url).await.map_err(text));
     }
+    note("ffmpeg", ffmpeg(&context.config).await);
     if context.config.redis.is_some() {
         note("Redis", redis(&context.config).await.map_err(text));
     }
@@ -153,6 +155,17 @@ async fn public_address(url: &str) -> anyhow::Result<String> {
         || format!("{url} does not lead to a running autorepost (seen from here): start it, or mend name or proxy");
     let version = health::version_at(url).await.with_context(leads)?;
     Ok(format!("{url} leads to a running autorepost {version}"))
+}
+
+/// Looks for ffmpeg. To be without it is no mistake; to name one that does not work is.
+async fn ffmpeg(config: &Config) -> Result<String, String> {
+    let Some(program) = &config.ffmpeg else {
+        return Ok(format!("is not there: videos that a platform would refuse as they are, are left out; {INSTALL}"));
+    };
+    match Ffmpeg::version(program).await {
+        Ok(version) => Ok(format!("version {version} at {}", program.display())),
+        Err(error) => Err(error.detail().to_owned()),
+    }
 }
 
 /// Asks Redis how it is.

@@ -127,11 +127,12 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
                 })?,
                 category_id: "22".into(),
                 notify_subscribers: true,
+                thumbnail_offset_ms: None,
             },
             Platform::X => Options::X { text: caption, reply_settings: ReplySettings::Everyone },
         };
-        let hashtags = options.hashtags;
-        destinations.push(DestinationSpec { connection: connection.id, paused: false, hashtags, options: to });
+        let (hashtags, trim) = (options.hashtags, options.trim);
+        destinations.push(DestinationSpec { connection: connection.id, paused: false, hashtags, trim, options: to });
     }
     let filters = Filters {
         require_hashtags: options.require_hashtag.clone(),

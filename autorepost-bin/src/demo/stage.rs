@@ -212,7 +212,8 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
     let token = Credential::OAuth1 { token: X_USER.1.into(), secret: X_USER.2.into() };
     let x = operator.connect(AuthMethod::XOauth1, "", "", token).await?;
 
-    let to = |connection, hashtags, options| DestinationSpec { connection, paused: false, hashtags, options };
+    let to =
+        |connection, hashtags, options| DestinationSpec { connection, paused: false, hashtags, trim: false, options };
     let caption = || "{caption}".to_owned();
     let videos = vec![
         to(
@@ -231,6 +232,7 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
                 made_for_kids: false,
                 category_id: "22".into(),
                 notify_subscribers: true,
+                thumbnail_offset_ms: None,
             },
         ),
     ];

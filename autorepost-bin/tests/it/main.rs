@@ -9,6 +9,7 @@ mod bad_input;
 mod browser;
 mod commands;
 mod connect;
+mod conversion;
 mod faults;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]

@@ -10,7 +10,13 @@ use crate::{
 };
 
 fn to(options: Options, hashtags: HashtagRule) -> DestinationSpec {
-    DestinationSpec { connection: ConnectionId::from_uuid(uuid::Uuid::nil()), paused: false, hashtags, options }
+    DestinationSpec {
+        connection: ConnectionId::from_uuid(uuid::Uuid::nil()),
+        paused: false,
+        hashtags,
+        trim: false,
+        options,
+    }
 }
 
 fn x(text: &str) -> Options {
@@ -30,6 +36,7 @@ fn youtube(title: &str, description: &str, tags: &[&str]) -> Options {
         made_for_kids: false,
         category_id: "22".into(),
         notify_subscribers: true,
+        thumbnail_offset_ms: None,
     }
 }
 

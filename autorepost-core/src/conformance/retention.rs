@@ -8,6 +8,7 @@ use crate::{
     job::{Finish, JobKind, NewJob},
     media::{Media, MediaKey},
     policy::after,
+    preflight::{Pictures, Profile, Sound},
     repost::Repost,
     state::{Event, Owner, Reason},
 };
@@ -92,4 +93,33 @@ pub async fn stale_media_are_listed_in_order_and_forgotten_under_a_lease(stores:
     let error = stores.posts.forget_media(lease, mine, kept[1], before).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LeaseLost);
     assert!(stores.posts.get(mine, kept[1]).await.unwrap().unwrap().media.is_some());
+}
+
+/// What was made of a source is found by the profile, the latest first, and goes with its source.
+pub async fn renditions_are_found_by_source_and_profile(stores: Stores) {
+    let renditions = &stores.renditions;
+    let (source, other) = (MediaKey::of(b"source"), MediaKey::of(b"other"));
+    let made = |text: &str| Media { key: MediaKey::of(text.as_bytes()), ..media() };
+    let profile = |bytes_max| Profile { pictures: Pictures::Keep, sound: Sound::Keep, trim_ms: Some(1_000), bytes_max };
+    assert_eq!(renditions.find(&source, &profile(1)).await.unwrap(), None);
+    for (profile, made) in [(profile(1), made("one")), (profile(2), made("two")), (profile(2), made("one"))] {
+        renditions.keep(&source, &profile, &made).await.unwrap();
+    }
+    renditions.keep(&other, &profile(1), &made("three")).await.unwrap();
+    assert_eq!(renditions.find(&source, &profile(1)).await.unwrap(), Some(made("one")));
+    assert_eq!(renditions.find(&other, &profile(2)).await.unwrap(), None);
+    // What was lost and is made again comes last, and may be what was there before.
+    let renewed = Media { bytes: 7, ..made("two") };
+    renditions.keep(&source, &profile(2), &renewed).await.unwrap();
+    assert_eq!(renditions.find(&source, &profile(2)).await.unwrap(), Some(renewed));
+    let mut keys = [made("one").key, made("two").key];
+    keys.sort();
+    let mut of = renditions.of(&source).await.unwrap();
+    of.sort();
+    assert_eq!(of, keys);
+    renditions.forget(&source).await.unwrap();
+    renditions.forget(&source).await.unwrap();
+    assert_eq!(renditions.find(&source, &profile(1)).await.unwrap(), None);
+    assert!(renditions.of(&source).await.unwrap().is_empty());
+    assert_eq!(renditions.of(&other).await.unwrap(), [made("three").key]);
 }

@@ -110,7 +110,7 @@ impl EventSink for MemoryEvents {
                 format!("connection {status} {}", detail.unwrap_or_default())
             }
             Signal::Alarm { text, .. } => format!("alarm {text}"),
-            Signal::Transfer { .. } => return,
+            Signal::Transfer { .. } | Signal::Conversion { .. } => return,
         };
         lock(&self.0).push(line);
     }

@@ -16,8 +16,9 @@ use futures_core::Stream;
 
 use crate::{
     Error, ErrorKind, Result,
-    media::{AudioCodec, AudioTrack, Container, MediaFacts, MediaKey, VideoCodec, VideoTrack},
-    port::{ByteStream, MediaStore, Probe, Stored},
+    media::{AudioCodec, AudioTrack, Container, Details, Media, MediaFacts, MediaKey, VideoCodec, VideoTrack},
+    port::{ByteStream, Converter, MediaStore, Probe, Stored},
+    preflight::{Pictures, Profile, Sound},
 };
 
 /// The size of the pieces that the store streams, in bytes.
@@ -48,12 +49,18 @@ impl Stream for Pieces {
 pub struct MemoryMedia {
     stored: Mutex<BTreeMap<MediaKey, Bytes>>,
     facts: Mutex<BTreeMap<MediaKey, Result<MediaFacts, String>>>,
+    refusals: Mutex<VecDeque<Error>>,
 }
 
 impl MemoryMedia {
     /// Sets what probing these bytes gives: facts, or why they are no video.
     pub fn set_facts(&self, key: MediaKey, facts: Result<MediaFacts, String>) {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, facts);
+    }
+
+    /// Lets the next conversion fail with this; those that come later go on the queue.
+    pub fn refuse_conversion(&self, error: Error) {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
     }
 
     /// The facts of an upright clip of this length that every destination takes, if it is not too long.
@@ -71,6 +78,7 @@ impl MemoryMedia {
                 frame_rate_milli: 30_000,
             },
             audio: Some(AudioTrack { codec: AudioCodec::Aac, channels: 2, sample_rate: 44_100 }),
+            details: Details::default(),
         }
     }
 
@@ -130,4 +138,53 @@ impl Probe for MemoryMedia {
             None => Ok(Self::upright(9_000)),
         }
     }
+}
+
+/// Bytes that name their source and profile, with the facts that the profile asks for.
+#[async_trait]
+impl Converter for MemoryMedia {
+    async fn convert(
+        &self,
+        source: &Media,
+        profile: &Profile,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Stored> {
+        let refusal = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let Some(error) = refusal {
+            return Err(error);
+        }
+        if self.size(&source.key).await?.is_none() {
+            return Err(Error::not_found("convert media", format!("no media {} is stored", source.key)));
+        }
+        let facts = converted(&source.facts, profile);
+        progress(facts.duration_ms);
+        let stored = self.put(chunks(format!("{} as {profile}", source.key).into()), u64::MAX).await?;
+        self.set_facts(stored.key, Ok(facts));
+        Ok(stored)
+    }
+
+    async fn still(&self, source: &Media, offset_ms: u32, _: u64) -> Result<Bytes> {
+        if self.size(&source.key).await?.is_none() {
+            return Err(Error::not_found("take picture", format!("no media {} is stored", source.key)));
+        }
+        Ok(format!("{} at {offset_ms} ms", source.key).into())
+    }
+}
+
+/// The facts of what a profile makes of a video.
+fn converted(source: &MediaFacts, profile: &Profile) -> MediaFacts {
+    let mut facts = MediaFacts { moov_first: true, fragmented: false, container: Container::Mp4, ..source.clone() };
+    facts.details.edited = None;
+    facts.duration_ms = profile.trim_ms.unwrap_or(u64::MAX).min(source.duration_ms);
+    if let Pictures::Encode(encoding) = &profile.pictures {
+        let (width, height) = encoding.frame;
+        let frame_rate_milli = encoding.frame_rate_milli.unwrap_or(source.video.frame_rate_milli);
+        facts.video = VideoTrack { codec: VideoCodec::H264, width, height, rotation: 0, frame_rate_milli };
+        facts.details = Details { aac_lc: source.details.aac_lc, ..Details::default() };
+    }
+    if let Sound::Encode { channels, sample_rate } = profile.sound {
+        facts.audio = Some(AudioTrack { codec: AudioCodec::Aac, channels, sample_rate });
+        facts.details.aac_lc = Some(true);
+    }
+    facts
 }

@@ -168,6 +168,7 @@ pub struct MemoryDestination {
 struct World {
     uploads: BTreeMap<String, Upload>,
     shown: Vec<Shown>,
+    thumbnails: BTreeMap<String, Bytes>,
     late: Vec<(DateTime<Utc>, String)>,
     polls: u32,
     faults: BTreeMap<&'static str, VecDeque<Fault>>,
@@ -195,7 +196,7 @@ impl MemoryDestination {
         }
     }
 
-    /// Adds a fault to the next call of a step: `begin`, `upload`, `poll`, `commit` or `find`.
+    /// Adds a fault to the next call of a step: `begin`, `upload`, `poll`, `commit`, `find` or `thumbnail`.
     pub fn fault(&self, step: &'static str, fault: Fault) {
         lock(&self.state).faults.entry(step).or_default().push_back(fault);
     }
@@ -213,6 +214,11 @@ impl MemoryDestination {
     /// Sets the settle window that it claims.
     pub fn set_settle(&self, settle: Duration) {
         *lock(&self.settle) = settle;
+    }
+
+    /// The thumbnail that was set for what was published as `id`.
+    pub fn thumbnail(&self, id: &str) -> Option<Bytes> {
+        lock(&self.state).thumbnails.get(id).cloned()
     }
 
     /// What the public sees.
@@ -274,6 +280,17 @@ impl Destination for MemoryDestination {
 
     fn timing(&self) -> Timing {
         Timing { settle: *lock(&self.settle) }
+    }
+
+    async fn set_thumbnail(&self, _: &Publication<'_>, id: &str, jpeg: Bytes) -> Result<()> {
+        Yield(false).await;
+        match self.take_fault("thumbnail") {
+            Some(Fault::Before) => return Err(self.lost("set thumbnail")),
+            fault => {
+                lock(&self.state).thumbnails.insert(id.to_owned(), jpeg);
+                fault.map_or(Ok(()), |_| Err(self.lost("set thumbnail")))
+            }
+        }
     }
 
     async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket> {

@@ -137,7 +137,7 @@ fn forecast(post: &FoundPost, rule: &Rule, connection: &Connection, decision: &D
         return Forecast::Skip { why: "the rule does not name this destination".into() };
     };
     if let PostKind::Video { duration_secs: Some(secs) } = post.kind
-        && let Some(why) = preflight::refuses_duration(decision.platform, u64::from(secs) * 1_000)
+        && let Some(why) = preflight::refuses_duration(decision.platform, u64::from(secs) * 1_000, destination.trim)
     {
         return Forecast::Skip { why };
     }

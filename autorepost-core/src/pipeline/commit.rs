@@ -96,6 +96,10 @@ impl Worker {
         if receipt.id.is_some() && receipt.url.is_none() {
             with.jobs.push(NewJob::locate(self.job_id(), repost, self.now()));
         }
+        let content = repost.state.attempt().map(|attempt| &attempt.submission.content);
+        if receipt.id.is_some() && content.is_some_and(|content| content.thumbnail_offset_ms().is_some()) {
+            with.jobs.push(NewJob::thumbnail(self.job_id(), repost, self.now()));
+        }
         self.step(job, repost, Event::Confirmed(receipt), detail, with).await?;
         Ok(())
     }

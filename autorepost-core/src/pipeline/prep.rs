@@ -15,11 +15,13 @@ use crate::{
     id::RepostId,
     job::{Finish, Job, NewJob},
     media::Media,
-    pipeline::stepping::{Gate, With, unusable},
+    pipeline::{
+        fit::Fit,
+        stepping::{Gate, With, unusable},
+    },
     policy::after,
     port::{ByteStream, EventSink, Fetched, Signal},
     post::{FoundPost, Post, PostKind},
-    preflight::{self, Verdict},
     repost::Repost,
     state::{Event, Owner, Reason, RepostState},
     submission::Submission,
@@ -75,12 +77,17 @@ impl Worker {
             }
         };
 
-        let platform = repost.key.platform;
-        let notes = match preflight::check(&media.facts, media.bytes, platform) {
-            Verdict::Pass { notes } => notes,
-            Verdict::Remux { reasons } | Verdict::Transcode { reasons } | Verdict::Reject { reasons } => {
-                let text = format!("{} would refuse the video: {}", platform.title(), reasons.join("; "));
-                return self.skip(job, &repost, Reason::new(Owner::Content, text)).await;
+        let (media, notes) = match self.fit(job, &repost, media, passage.destination.trim).await {
+            Ok(Fit::Fits(media, notes)) => (media, notes),
+            Ok(Fit::Never(reason)) => return self.skip(job, &repost, reason).await,
+            Ok(Fit::Failed(reason)) => {
+                let (text, with) = (reason.text.clone(), With::finish(Finish::Done));
+                self.step(job, &repost, Event::Failed(reason), text, with).await?;
+                return Ok(End::Stepped);
+            }
+            Err(error) => {
+                self.after_error(job, &repost, &error).await?;
+                return Ok(End::Stepped);
             }
         };
         let words = caption::Source {

@@ -57,6 +57,11 @@ impl Worker {
         let stale = self.ports.posts.stale_media(before, STALE_MEDIA_MAX).await?;
         for post in &stale {
             let Some(media) = &post.media else { continue };
+            // What was made of it goes with it, and before it: its own row is what finds all of this again after a crash.
+            for made in self.ports.renditions.of(&media.key).await? {
+                self.ports.media.remove(&made).await?;
+            }
+            self.ports.renditions.forget(&media.key).await?;
             self.ports.media.remove(&media.key).await?;
             self.ports.posts.forget_media(job.lease(), post.tenant, post.id, before).await?;
         }

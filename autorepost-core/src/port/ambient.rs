@@ -283,6 +283,15 @@ pub enum Signal<'a> {
         /// Bytes in all, if known.
         total: Option<u64>,
     },
+    /// A video is being converted.
+    Conversion {
+        /// The repost that it is for.
+        repost: RepostId,
+        /// Milliseconds of the video that are made.
+        done_ms: u64,
+        /// Milliseconds of it in all.
+        total_ms: u64,
+    },
     /// A connection changed its status.
     ConnectionChanged {
         /// The connection.

@@ -9,7 +9,8 @@ use futures_core::Stream;
 
 use crate::{
     Result,
-    media::{MediaFacts, MediaKey},
+    media::{Media, MediaFacts, MediaKey},
+    preflight::Profile,
 };
 
 /// Bytes as they arrive.
@@ -54,6 +55,50 @@ pub trait MediaStore: Send + Sync {
 pub trait Probe: Send + Sync {
     /// What the media is. [`Rejected`](crate::ErrorKind::Rejected) when it is no video, saying what it looks like.
     async fn probe(&self, key: &MediaKey) -> Result<MediaFacts>;
+}
+
+/// Makes other videos, and pictures, of stored media.
+#[async_trait]
+pub trait Converter: Send + Sync {
+    /// Makes what `profile` says of a stored video, and stores it: all or nothing, as in [`MediaStore::put`]. Dropping the
+    /// future ends the work. The same source and profile may give other bytes each time. `progress` hears how many
+    /// milliseconds of the video are made.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the source is not stored;
+    /// [`Configuration`](crate::ErrorKind::Configuration) when nothing here can convert, with the remedy;
+    /// [`Rejected`](crate::ErrorKind::Rejected) when it cannot be made of this video;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) when it failed for want of time, memory or room.
+    async fn convert(
+        &self,
+        source: &Media,
+        profile: &Profile,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Stored>;
+
+    /// The picture of a stored video at `offset_ms`, or the last one of a shorter video, as a JPEG of at most `bytes_max`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`convert`](Self::convert).
+    async fn still(&self, source: &Media, offset_ms: u32, bytes_max: u64) -> Result<Bytes>;
+}
+
+/// Keeps which media were made of which. What it forgets is made again.
+#[async_trait]
+pub trait RenditionStore: Send + Sync {
+    /// What was last kept of this source and profile, if anything. Its bytes may be gone.
+    async fn find(&self, source: &MediaKey, profile: &Profile) -> Result<Option<Media>>;
+
+    /// Keeps that `made` was made of a source. Two makers at once may keep two.
+    async fn keep(&self, source: &MediaKey, profile: &Profile, made: &Media) -> Result<()>;
+
+    /// Everything that was made of a source, each once.
+    async fn of(&self, source: &MediaKey) -> Result<Vec<MediaKey>>;
+
+    /// Forgets everything that was made of a source. Nothing there is fine.
+    async fn forget(&self, source: &MediaKey) -> Result<()>;
 }
 
 /// The bytes of one submission, as a destination reads them.

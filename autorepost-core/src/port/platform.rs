@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -115,7 +116,17 @@ pub trait Destination: Send + Sync {
     async fn locate(&self, _: &Publication<'_>, _id: &str) -> Result<Option<String>> {
         Ok(None)
     }
+
+    /// Makes a JPEG of at most [`THUMBNAIL_BYTES_MAX`] the thumbnail of what was published as `id`, where
+    /// [`commit`](Destination::commit) cannot bring it along. Calling it again is harmless.
+    async fn set_thumbnail(&self, _: &Publication<'_>, _id: &str, _jpeg: Bytes) -> Result<()> {
+        Err(Error::internal("set thumbnail", format!("{} takes none after the publication", self.platform().title())))
+    }
 }
+
+/// Bytes of a thumbnail at most: 2 MB, which `thumbnails.set` of the YouTube Data API v3 has always taken. Its revision of
+/// 2026-11-04 says 50 MB.
+pub const THUMBNAIL_BYTES_MAX: u64 = 2_000_000;
 
 /// The times on which reconciling rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

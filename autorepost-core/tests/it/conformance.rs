@@ -44,7 +44,8 @@ fn run(case: fn(Stores) -> Case) {
         audit: memory.clone(),
         answers: memory.clone(),
         census: memory.clone(),
-        webhooks: memory,
+        webhooks: memory.clone(),
+        renditions: memory,
         time: Arc::new(Hand(clock)),
     }));
 }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use autorepost_core::preflight::{RULES, Rules};
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -44,8 +46,14 @@ fn each_complaint_has_its_test() {
 #[test]
 fn what_the_documents_name_exists() {
     const BASES: [&str; 4] = ["", "autorepost-core/src", "autorepost-core/src/pipeline", "autorepost-bin/src"];
-    for document in ["README.md", "docs/architecture.md", "docs/http-api.md", "docs/once-only.md", "docs/operations.md"]
-    {
+    for document in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/http-api.md",
+        "docs/media.md",
+        "docs/once-only.md",
+        "docs/operations.md",
+    ] {
         let text = read(document);
         let named = text.split('`').skip(1).step_by(2);
         let is_path = |name: &&str| {
@@ -56,5 +64,66 @@ fn what_the_documents_name_exists() {
             let there = BASES.iter().any(|base| root().join(base).join(name).exists());
             assert!(there, "{document} names {name}, which does not exist");
         }
+    }
+}
+
+/// A rule as the table of docs/media.md shows it.
+fn row(rules: &Rules) -> [String; 14] {
+    let unless = |none: bool, text: String| if none { "any".to_owned() } else { text };
+    let (slowest, fastest) = rules.frame_rate_milli;
+    [
+        rules.platform.title().to_owned(),
+        format!("{} to {} s", rules.duration_ms_min as f64 / 1e3, rules.duration_ms_max as f64 / 1e3),
+        format!("{:.0} MB", rules.bytes_max as f64 / 1e6),
+        unless(rules.any_codec, if rules.hevc { "H.264, HEVC" } else { "H.264" }.into()),
+        unless(!rules.plain_pictures, "4:2:0, progressive".into()),
+        unless(rules.bit_depth_max == u8::MAX, format!("{}", rules.bit_depth_max)),
+        unless(rules.bits_per_second_max > 1 << 40, format!("{} Mbit/s", rules.bits_per_second_max / 1_000_000)),
+        unless(fastest > 1_000_000, format!("{} to {}", slowest / 1_000, fastest / 1_000)),
+        unless(rules.aspect.1.is_infinite(), format!("{:.2} to {}", rules.aspect.0, rules.aspect.1)),
+        unless(rules.width_max == u32::MAX, format!("width {}", rules.width_max)),
+        unless(rules.edge_min == 0, format!("{} to {}×{}", rules.edge_min, rules.long_edge_max, rules.short_edge_max)),
+        unless(!rules.square_pixels, "square".into()),
+        unless(rules.any_codec, {
+            let rate =
+                if rules.sample_rate_max == u32::MAX { "any".into() } else { format!("{}", rules.sample_rate_max) };
+            format!("{}, {} channels, {rate} Hz", if rules.aac_lc { "AAC-LC" } else { "AAC" }, rules.channels_max)
+        }),
+        unless(!rules.moov_first, "index first, not fragmented, no edits".into()),
+    ]
+}
+
+/// The table of docs/media.md has the rules that the program holds media against, and their dates.
+#[test]
+fn the_table_of_rules_is_the_programs() {
+    const NAMES: [&str; 14] = [
+        "rule",
+        "length",
+        "size",
+        "pictures",
+        "colours",
+        "bits of a sample",
+        "bit rate",
+        "frames a second",
+        "width to height",
+        "pixels across",
+        "edges in pixels (a wish)",
+        "pixels",
+        "sound",
+        "container",
+    ];
+    let rows = RULES.each_ref().map(row);
+    let wanted: Vec<String> = NAMES
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("| {name} | {} |", rows.each_ref().map(|row| row[at].as_str()).join(" | ")))
+        .collect();
+    let document = read("docs/media.md");
+    for line in &wanted {
+        assert!(document.contains(line.as_str()), "docs/media.md lacks this line; all of them:\n{}", wanted.join("\n"));
+    }
+    for rules in &RULES {
+        let source = format!("- {}: {}, read {}", rules.platform.title(), rules.source, rules.checked);
+        assert!(document.contains(&source), "docs/media.md lacks: {source}");
     }
 }

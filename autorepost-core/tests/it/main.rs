@@ -4,6 +4,7 @@
 
 mod conformance;
 mod consent;
+mod conversion;
 mod documents;
 mod operator;
 mod pipelines;

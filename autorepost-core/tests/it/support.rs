@@ -195,10 +195,11 @@ pub fn destination(connection: &Connection) -> DestinationSpec {
             made_for_kids: false,
             category_id: "22".into(),
             notify_subscribers: true,
+            thumbnail_offset_ms: None,
         },
         _ => Options::X { text: caption, reply_settings: ReplySettings::Everyone },
     };
-    DestinationSpec { connection: connection.id, paused: false, hashtags: HashtagRule::Keep, options }
+    DestinationSpec { connection: connection.id, paused: false, hashtags: HashtagRule::Keep, trim: false, options }
 }
 
 pub fn add_rule(bench: &Bench, name: &str, source: &Connection, spec: RuleSpec) -> RuleId {

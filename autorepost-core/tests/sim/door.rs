@@ -11,12 +11,13 @@ use autorepost_core::{
     credential::Access,
     id::{ConnectionId, JobId, PostId, RepostId, RuleId, TenantId},
     job::{Finish, Job, JobKind, JobState, Lease, NewJob},
-    media::Media,
+    media::{Media, MediaKey},
     port::{
-        Admission, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, PostQuery, PostStore, RepostQuery,
-        RepostStore, RuleStore, Step,
+        Admission, BrakeStore, ConnectionStore, Guard, JobQueue, JobStats, PostQuery, PostStore, RenditionStore,
+        RepostQuery, RepostStore, RuleStore, Step,
     },
     post::{Cursor, FoundPost, Post},
+    preflight::Profile,
     repost::{Entry, Repost},
     rule::{Rule, RuleState},
     seal::KeyRing,
@@ -355,6 +356,25 @@ impl PostStore for Door {
 
     async fn forget_media(&self, lease: Lease, tenant: TenantId, post: PostId, before: DateTime<Utc>) -> Result<bool> {
         self.unit(self.hub.memory.forget_media(lease, tenant, post, before)).await
+    }
+}
+
+#[async_trait]
+impl RenditionStore for Door {
+    async fn find(&self, source: &MediaKey, profile: &Profile) -> Result<Option<Media>> {
+        self.unit(RenditionStore::find(self.hub.memory.as_ref(), source, profile)).await
+    }
+
+    async fn keep(&self, source: &MediaKey, profile: &Profile, made: &Media) -> Result<()> {
+        self.unit(self.hub.memory.keep(source, profile, made)).await
+    }
+
+    async fn of(&self, source: &MediaKey) -> Result<Vec<MediaKey>> {
+        self.unit(self.hub.memory.of(source)).await
+    }
+
+    async fn forget(&self, source: &MediaKey) -> Result<()> {
+        self.unit(self.hub.memory.forget(source)).await
     }
 }
 

@@ -5,10 +5,12 @@ use std::ops::Range;
 use async_trait::async_trait;
 use autorepost_core::{
     Result,
-    media::{MediaFacts, MediaKey},
+    media::{Media, MediaFacts, MediaKey, VideoCodec, VideoTrack},
     memory::{MemoryLimiter, MemoryMedia},
-    port::{Budget, ByteStream, MediaStore, Permit, Probe, RateLimiter, Stored},
+    port::{Budget, ByteStream, Converter, MediaStore, Permit, Probe, RateLimiter, Stored},
+    preflight::Profile,
 };
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::hub::tick;
@@ -26,7 +28,14 @@ pub struct Shelf(MemoryMedia);
 #[async_trait]
 impl MediaStore for Shelf {
     async fn put(&self, body: ByteStream, bytes_max: u64) -> Result<Stored> {
-        around(self.0.put(body, bytes_max)).await
+        let stored = around(self.0.put(body, bytes_max)).await?;
+        // One in four must be converted for X.
+        if stored.key.to_string().starts_with(['0', '4', '8', 'c']) {
+            let upright = MemoryMedia::upright(9_000);
+            let video = VideoTrack { codec: VideoCodec::Hevc, ..upright.video };
+            self.0.set_facts(stored.key, Ok(MediaFacts { video, ..upright }));
+        }
+        Ok(stored)
     }
 
     async fn open(&self, key: &MediaKey, range: Range<u64>) -> Result<ByteStream> {
@@ -50,6 +59,22 @@ impl MediaStore for Shelf {
 impl Probe for Shelf {
     async fn probe(&self, key: &MediaKey) -> Result<MediaFacts> {
         around(self.0.probe(key)).await
+    }
+}
+
+#[async_trait]
+impl Converter for Shelf {
+    async fn convert(
+        &self,
+        source: &Media,
+        profile: &Profile,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Stored> {
+        around(self.0.convert(source, profile, progress)).await
+    }
+
+    async fn still(&self, source: &Media, offset_ms: u32, bytes_max: u64) -> Result<Bytes> {
+        around(self.0.still(source, offset_ms, bytes_max)).await
     }
 }
 

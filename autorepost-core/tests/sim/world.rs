@@ -149,7 +149,8 @@ impl World {
             brakes: door.clone(),
             posts: door.clone(),
             reposts: door.clone(),
-            jobs: door,
+            jobs: door.clone(),
+            renditions: door,
             access: access.clone(),
             audit: access.clone(),
             answers: access.clone(),
@@ -157,7 +158,8 @@ impl World {
             webhooks: access,
             notifier: Arc::new(MemoryNotifier::default()),
             media: shelf.clone(),
-            probe: shelf,
+            probe: shelf.clone(),
+            converter: shelf,
             sources: BTreeMap::from([(Platform::TikTok, feed.clone() as Arc<dyn Source>)]),
             destinations: sites
                 .iter()
@@ -543,10 +545,11 @@ fn destination(connection: &Connection) -> DestinationSpec {
             made_for_kids: false,
             category_id: "22".into(),
             notify_subscribers: true,
+            thumbnail_offset_ms: None,
         },
         _ => Options::X { text, reply_settings: ReplySettings::Everyone },
     };
-    DestinationSpec { connection: connection.id, paused: false, hashtags: HashtagRule::Keep, options }
+    DestinationSpec { connection: connection.id, paused: false, hashtags: HashtagRule::Keep, trim: false, options }
 }
 
 impl Setting {

@@ -46,6 +46,7 @@ fn stores(database: &Database) -> Stores {
         answers: database.answers(),
         census: database.census(),
         webhooks: database.webhooks(),
+        renditions: database.renditions(),
         time: Arc::new(Real),
     }
 }

@@ -177,6 +177,7 @@ pub async fn work(platform: Platform, text: &str, bytes: usize) -> Work {
             made_for_kids: false,
             category_id: "22".into(),
             notify_subscribers: false,
+            thumbnail_offset_ms: None,
         },
         _ => Content::X { text, reply_settings: ReplySettings::Everyone },
     };

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::boxes::{body, boxes, number};
+
 /// What the fragments of a file tell, gathered one by one.
 #[derive(Default)]
 pub(super) struct Fragments {
@@ -107,28 +109,6 @@ impl Fragments {
         let (units, scale) = self.index?;
         units.checked_mul(1_000)?.checked_div(scale).filter(|ms| *ms > 0)
     }
-}
-
-/// What follows the header of a box that is here as a whole.
-fn body(bytes: &[u8]) -> &[u8] {
-    let long = bytes.get(..4) == Some(&[0, 0, 0, 1]);
-    bytes.get(if long { 16 } else { 8 }..).unwrap_or_default()
-}
-
-/// The boxes in a box, up to the first that is broken.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
-    std::iter::from_fn(move || {
-        let length = usize::try_from(number(bytes, 0)?).ok()?;
-        let kind = bytes.get(4..8)?.first_chunk()?;
-        let (this, rest) = bytes.split_at_checked(if length == 0 { bytes.len() } else { length })?;
-        bytes = rest;
-        Some((kind, this.get(8..)?))
-    })
-}
-
-/// The number at this place.
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(*bytes.get(at..at.checked_add(4)?)?.first_chunk()?))
 }
 
 /// How long a sample of the fragment lasts, when its header says so.

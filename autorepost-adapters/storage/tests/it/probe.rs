@@ -136,3 +136,24 @@ fn no_file_makes_it_panic() {
         }
     }
 }
+
+/// What the index tells of the coding.
+#[test]
+fn an_index_tells_how_it_is_coded() {
+    use autorepost_core::media::{Chroma, Details};
+    let ordinary = probe("01-meadow.mp4").details;
+    let bits = ordinary.bits_per_second.unwrap();
+    assert!((100_000..200_000).contains(&bits), "{bits}");
+    let wanted = Details {
+        bits_per_second: Some(bits),
+        chroma: Some(Chroma::Quarter),
+        bit_depth: Some(8),
+        progressive: Some(true),
+        aac_lc: Some(true),
+        ..Details::default()
+    };
+    assert_eq!(ordinary, wanted);
+    let hevc = probe("hevc.mp4").details;
+    assert_eq!((hevc.chroma, hevc.bit_depth, hevc.progressive), (Some(Chroma::Quarter), Some(8), Some(true)));
+    assert_eq!(probe("no-audio.mp4").details.aac_lc, None);
+}

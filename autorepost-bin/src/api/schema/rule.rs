@@ -87,6 +87,10 @@ pub struct DestinationSchema {
     /// What becomes of the caption's hashtags.
     #[serde(default)]
     pub hashtags: HashtagRuleSchema,
+    /// A video that is too long for the platform is cut off at its limit, instead of being left out.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub trim: bool,
     /// The platform's own options.
     pub options: OptionsSchema,
 }
@@ -148,6 +152,9 @@ pub enum OptionsSchema {
         #[serde(default)]
         #[schema(default = true)]
         notify_subscribers: bool,
+        /// Which frame becomes the thumbnail, in milliseconds from the start; YouTube chooses one without it.
+        #[serde(default)]
+        thumbnail_offset_ms: Option<u32>,
     },
     /// A post on X.
     X {

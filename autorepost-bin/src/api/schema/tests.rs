@@ -82,6 +82,7 @@ fn a_rule_of_every_form_has_the_documents_form() {
         made_for_kids: false,
         category_id: "22".into(),
         notify_subscribers: true,
+        thumbnail_offset_ms: Some(1),
     };
     let x = |reply_settings| Options::X { text: "a".into(), reply_settings };
     use ReplySettings::{Everyone, Following, MentionedUsers, Subscribers};
@@ -90,7 +91,7 @@ fn a_rule_of_every_form_has_the_documents_form() {
     all.extend([Everyone, Following, MentionedUsers, Subscribers].map(x));
     let rules = [HashtagRule::Keep, HashtagRule::Drop, HashtagRule::Move].into_iter().cycle();
     let connection = ConnectionId::from_uuid(Uuid::nil());
-    let to = |(options, hashtags)| DestinationSpec { connection, paused: true, hashtags, options };
+    let to = |(options, hashtags)| DestinationSpec { connection, paused: true, hashtags, trim: true, options };
     let words = || vec!["word".to_owned()];
     let handles = Platform::ALL.map(|platform| (platform, "name".to_owned()));
     same::<_, RuleSpecSchema>(RuleSpec {

@@ -216,7 +216,13 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
     let source = connect(AuthMethod::TiktokSession, "source").await;
     let destination = connect(AuthMethod::XOauth1, "destination").await;
     let options = Options::X { text: "{caption}".into(), reply_settings: ReplySettings::Everyone };
-    let to = DestinationSpec { connection: destination.id, paused: false, hashtags: HashtagRule::Keep, options };
+    let to = DestinationSpec {
+        connection: destination.id,
+        paused: false,
+        hashtags: HashtagRule::Keep,
+        trim: false,
+        options,
+    };
     let spec = RuleSpec {
         filters: Default::default(),
         destinations: vec![to],

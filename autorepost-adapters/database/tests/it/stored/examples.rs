@@ -84,6 +84,7 @@ pub fn rules() -> Vec<Rule> {
             made_for_kids: true,
             category_id: "22".into(),
             notify_subscribers: false,
+            thumbnail_offset_ms: None,
         },
         Options::X { text: "{caption}".into(), reply_settings: ReplySettings::MentionedUsers },
     ];
@@ -94,6 +95,7 @@ pub fn rules() -> Vec<Rule> {
             connection: connections[row + 2].id,
             paused: row == 1,
             hashtags,
+            trim: false,
             options,
         })
         .collect();
@@ -140,6 +142,7 @@ fn media() -> Media {
         duration_ms: 5_000,
         video,
         audio: Some(audio),
+        details: Default::default(),
     };
     Media { key: MediaKey::of(b"video"), bytes: 5, facts }
 }
@@ -191,6 +194,7 @@ fn content(platform: Platform) -> Content {
             made_for_kids: false,
             category_id: "22".into(),
             notify_subscribers: true,
+            thumbnail_offset_ms: None,
         },
         Platform::X => Content::X { text: "Words".into(), reply_settings: ReplySettings::Subscribers },
         _ => Content::Instagram { caption: "Words".into(), share_to_feed: true, cover_offset_ms: None },
@@ -295,9 +299,9 @@ pub fn jobs() -> Vec<NewJob> {
         JobKind::TokenRefresh => NewJob::refresh(id(row), &connections[0], at(0)),
         JobKind::SourceAudit => NewJob::audit(id(row), &connections[0], at(0)),
         JobKind::Upkeep => NewJob::upkeep(id(row), at(0)),
-        JobKind::WebhookDelivery => unreachable!("version 1 has none"),
+        JobKind::WebhookDelivery | JobKind::RepostThumbnail => unreachable!("version 1 has none"),
     };
-    let later = [JobKind::SourceAudit, JobKind::WebhookDelivery];
+    let later = [JobKind::SourceAudit, JobKind::WebhookDelivery, JobKind::RepostThumbnail];
     let known = JobKind::ALL.into_iter().filter(|kind| !later.contains(kind));
     known.enumerate().map(job).collect()
 }
