@@ -1,7 +1,11 @@
 """A deployment on ECS: migrations, then the worker, then the api, then a smoke test; and the way back. `scripts/deploy` and
 `scripts/run-task` use it; infra/tests/deployment_test.py tests it."""
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 # How long each step may take, in seconds.
 TASK_MAX = 30 * 60
@@ -12,6 +16,24 @@ PORT = 8787
 
 # What describing a task definition adds to what registering one takes.
 ADDED = {"taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy", "deregisteredAt"}
+
+
+def aws_clients():
+    """Clients of ECS, CodeDeploy and ECR. Where boto3 is not installed, the script begins again in an environment of its own that has it."""
+    try:
+        import boto3
+    except ModuleNotFoundError:
+        scripts = Path(__file__).resolve().parent
+        venv = scripts.parent / "target/deployment"
+        if Path(sys.prefix) == venv:
+            raise
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        wanted = scripts / "deployment-requirements.txt"
+        subprocess.run([venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "--requirement", wanted], check=True)
+        os.execv(venv / "bin/python", [str(venv / "bin/python"), *sys.argv])
+    # boto3 itself looks at AWS_DEFAULT_REGION only.
+    region = os.environ.get("AWS_REGION")
+    return [boto3.client(name, region_name=region) for name in ("ecs", "codedeploy", "ecr")]
 
 
 class Failed(Exception):
