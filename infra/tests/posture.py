@@ -430,6 +430,7 @@ def tasks(aws):
         same(f"{name} secrets", injected, {key: f"{aws.bundles[bundle]}:{key}::" for key, bundle in TASK_SECRETS[name].items()})
         same(f"{name} secrets in plain sight", {e["name"] for e in app["environment"]} & {k for b in BUNDLES.values() for k in b}, set())
         same(f"{name} bucket", {e["name"]: e["value"] for e in app["environment"]}["S3_BUCKET"], aws.bucket("media"))
+        same(f"{name} authorities of the database", {e["name"]: e["value"] for e in app["environment"]}["DATABASE_CA"], "/etc/ssl/rds.pem")
 
 
 @row("Autoscaling: worker on the age of the queue, api on requests per task, whichever target group is live")

@@ -37,6 +37,9 @@ MODULES = sorted(path.name for path in (TERRAFORM / "modules").iterdir())
 ENVIRONMENTS = ["staging", "production"]
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PLUGINS = "registry.terraform.io/hashicorp/aws"
+# What takes longer hangs. On a machine that does four other things an apply took 240 s, so nothing near that is a limit.
+COMMAND_SECONDS = 1200
+START_SECONDS = 300
 
 started = time.monotonic()
 lock = threading.Lock()
@@ -94,7 +97,7 @@ def end(process):
     running.discard(process)
 
 
-def run(command, environment, folder, seconds=300):
+def run(command, environment, folder, seconds=COMMAND_SECONDS):
     """Exit code and everything that was printed. Ends what takes too long."""
     process = spawn(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -141,8 +144,8 @@ def base_environment(settings):
     return {**os.environ, "TF_CLI_CONFIG_FILE": str(settings), "TF_INPUT": "0", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
 
 
-def terraform(command, environment, folder, seconds=300):
-    return run(["terraform", command[0], "-no-color", *command[1:]], environment, folder, seconds)
+def terraform(command, environment, folder):
+    return run(["terraform", command[0], "-no-color", *command[1:]], environment, folder)
 
 
 def expect(name, command, environment, folder, code=0):
@@ -236,7 +239,7 @@ def stand_in(name, base, scratch, files):
     log = folder / "stand-in.log"
     with log.open("w") as errors:
         process = spawn([sys.executable, Path(__file__).with_name("stand_in.py"), *files], stdout=subprocess.PIPE, stderr=errors, text=True)
-    late = threading.Timer(60, end, [process])
+    late = threading.Timer(START_SECONDS, end, [process])
     late.start()
     line = process.stdout.readline()
     late.cancel()
@@ -334,7 +337,7 @@ def apply_twice_at_once(aws, name, environment, folder):
     """The apply; while it holds the locks, another that must be turned away."""
     with ThreadPoolExecutor(1) as second:
         first = second.submit(terraform, ["apply", "-auto-approve"], environment, folder)
-        until = time.monotonic() + 120
+        until = time.monotonic() + START_SECONDS
         while not held(aws, name) and not first.done() and time.monotonic() < until:
             time.sleep(0.2)
         verdict(f"{name}: an apply holds both locks", None if not first.done() and held(aws, name) else "no lock was seen")

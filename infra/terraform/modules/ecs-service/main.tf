@@ -75,8 +75,9 @@ resource "aws_ecs_service" "rolling" {
     assign_public_ip = false
   }
 
+  # Deployments own what runs (after its migrations), autoscaling owns the count.
   lifecycle {
-    ignore_changes = [desired_count]
+    ignore_changes = [desired_count, task_definition]
   }
 }
 

@@ -32,6 +32,7 @@ locals {
     AUTOREPOST_FOLDER     = "/tmp/autorepost"
     AUTOREPOST_LOG_FORMAT = "json"
     AWS_REGION            = local.region
+    DATABASE_CA           = "/etc/ssl/rds.pem" # The image carries the authorities of RDS there.
     S3_BUCKET             = module.media.name
   }
 }
