@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use autorepost_core::{Platform, access::Role, rule::HashtagRule, webhook::EventType};
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::credential::Login;
 

@@ -116,7 +116,9 @@ impl X {
                 Ok(self.sign(method, url, &[], &Keys { token, token_secret: secret, ..Keys::of_app(app) }))
             }
             Credential::Bearer { access, .. } => Ok(format!("Bearer {access}")),
-            Credential::Cookies { .. } => Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no token")),
+            Credential::Cookies { .. } | Credential::Forgotten => {
+                Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no token"))
+            }
         }
     }
 

@@ -88,10 +88,13 @@ impl Way {
                 let mut silent = open.lock().unwrap().subscribe();
                 tokio::spawn(async move {
                     let mut far = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                    let silenced = async { drop(silent.wait_for(|silent| *silent).await) };
                     tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
-                        _ = silent.wait_for(|silent| *silent) => std::future::pending().await,
+                        _ = copy_bidirectional(&mut near, &mut far) => return,
+                        () = silenced => {}
                     }
+                    // Open, and without a word.
+                    std::future::pending::<()>().await;
                 });
             }
         });
