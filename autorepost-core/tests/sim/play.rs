@@ -74,7 +74,8 @@ fn judge(world: &World) -> Result<(), String> {
         if world.is_to_be_revealed(repost) {
             return Err(format!("post {} is public and was never looked at anew", repost.key.post));
         }
-        let media = MediaKey::of(format!("bytes of {}", repost.key.post).as_bytes());
+        let source = MediaKey::of(format!("bytes of {}", repost.key.post).as_bytes());
+        let media = crate::shelf::sent(repost.key.platform, source);
         let site = &world.sites[&repost.key.platform];
         let shown = site.counts().get(&media).copied().unwrap_or(0);
         let deleted = world.feed.posts().iter().any(|post| post.found.key == repost.key.post && post.deleted);

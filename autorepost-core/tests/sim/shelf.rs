@@ -4,16 +4,36 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use autorepost_core::{
-    Result,
+    Platform, Result,
     media::{Media, MediaFacts, MediaKey, VideoCodec, VideoTrack},
     memory::{MemoryLimiter, MemoryMedia},
     port::{Budget, ByteStream, Converter, MediaStore, Permit, Probe, RateLimiter, Stored},
-    preflight::Profile,
+    preflight::{self, Profile, Verdict},
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::hub::tick;
+
+/// One in four must be converted for X.
+fn is_hevc(source: &MediaKey) -> bool {
+    source.to_string().starts_with(['0', '4', '8', 'c'])
+}
+
+fn hevc() -> MediaFacts {
+    let upright = MemoryMedia::upright(9_000);
+    MediaFacts { video: VideoTrack { codec: VideoCodec::Hevc, ..upright.video }, ..upright }
+}
+
+/// What a platform must be sent of a source: the source, or what was made of it.
+pub fn sent(platform: Platform, source: MediaKey) -> MediaKey {
+    match preflight::check(&hevc(), 1, platform, false) {
+        Verdict::Convert { profile, .. } if is_hevc(&source) => {
+            MediaKey::of(format!("{source} as {profile}").as_bytes())
+        }
+        _ => source,
+    }
+}
 
 async fn around<T>(work: impl Future<Output = T>) -> T {
     tick().await;
@@ -29,11 +49,8 @@ pub struct Shelf(MemoryMedia);
 impl MediaStore for Shelf {
     async fn put(&self, body: ByteStream, bytes_max: u64) -> Result<Stored> {
         let stored = around(self.0.put(body, bytes_max)).await?;
-        // One in four must be converted for X.
-        if stored.key.to_string().starts_with(['0', '4', '8', 'c']) {
-            let upright = MemoryMedia::upright(9_000);
-            let video = VideoTrack { codec: VideoCodec::Hevc, ..upright.video };
-            self.0.set_facts(stored.key, Ok(MediaFacts { video, ..upright }));
+        if is_hevc(&stored.key) {
+            self.0.set_facts(stored.key, Ok(hevc()));
         }
         Ok(stored)
     }

@@ -26,7 +26,7 @@ pub(super) fn of(moov: &[u8], duration_ms: u64) -> Details {
     let (video, audio) = (track(b"vide"), track(b"soun"));
     let entry = video.and_then(sample_entry).and_then(|(_, entry)| entry.get(VISUAL_BYTES..));
     let coding = entry.and_then(coding).unwrap_or_default();
-    let scale = within(moov, &[b"mvhd"]).and_then(|mvhd| timescale(mvhd)).unwrap_or(0);
+    let scale = within(moov, &[b"mvhd"]).and_then(timescale).unwrap_or(0);
     let edits: Vec<bool> = [video, audio].into_iter().flatten().filter_map(|track| edited(track, scale)).collect();
     Details {
         bits_per_second: video.and_then(sample_bytes).and_then(|bytes| bits_per_second(bytes, duration_ms)),
@@ -188,7 +188,8 @@ fn whole_pictures(bits: &mut Bits<'_>) -> Option<bool> {
         0 => drop(bits.exp()?),
         1 => {
             bits.take(1)?;
-            (bits.exp()?, bits.exp()?);
+            bits.exp()?;
+            bits.exp()?;
             for _ in 0..bits.exp()?.min(255) {
                 bits.exp()?;
             }
@@ -197,7 +198,8 @@ fn whole_pictures(bits: &mut Bits<'_>) -> Option<bool> {
     }
     bits.exp()?;
     bits.take(1)?;
-    (bits.exp()?, bits.exp()?);
+    bits.exp()?;
+    bits.exp()?;
     Some(bits.take(1)? == 1)
 }
 
