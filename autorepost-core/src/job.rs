@@ -28,6 +28,8 @@ pub enum JobKind {
     RepostPublish,
     /// Asks for the public address of a repost whose publication did not tell it.
     RepostLocate,
+    /// Asks the platform, some time after a publication, what became of it.
+    RepostVerify,
     /// Keeps a connection's credential alive. One for each connection, for ever.
     TokenRefresh,
     /// Finds what was forgotten and prunes what is finished. One in all, for ever.
@@ -38,12 +40,13 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TiktokSync,
         Self::SourceAudit,
         Self::RepostPrep,
         Self::RepostPublish,
         Self::RepostLocate,
+        Self::RepostVerify,
         Self::TokenRefresh,
         Self::Upkeep,
         Self::WebhookDelivery,
@@ -57,6 +60,7 @@ impl JobKind {
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
+            Self::RepostVerify => "repost_verify",
             Self::TokenRefresh => "token_refresh",
             Self::Upkeep => "upkeep",
             Self::WebhookDelivery => "webhook_delivery",
@@ -74,6 +78,7 @@ impl JobKind {
             Self::SourceAudit => 38,
             Self::Upkeep => 40,
             Self::WebhookDelivery => 36,
+            Self::RepostVerify => 37,
         }
     }
 }
@@ -144,6 +149,12 @@ impl NewJob {
     pub fn locate(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
         let key = locate_key(repost.id);
         Self { kind: JobKind::RepostLocate, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
+    }
+
+    /// The job that asks what became of a publication.
+    pub fn verify(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
+        let key = verify_key(repost.id);
+        Self { kind: JobKind::RepostVerify, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
     }
 
     /// The job that reads a source connection.
@@ -221,6 +232,11 @@ impl NewJob {
 /// The key of the job that asks for a repost's public address.
 pub fn locate_key(repost: RepostId) -> String {
     format!("locate:{repost}")
+}
+
+/// The key of the job that asks what became of a publication.
+pub fn verify_key(repost: RepostId) -> String {
+    format!("verify:{repost}")
 }
 
 /// The key of the job that keeps a connection's credential alive.

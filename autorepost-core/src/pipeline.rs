@@ -8,11 +8,13 @@ mod audit;
 mod commit;
 mod deliver;
 mod locate;
+mod patience;
 mod prep;
 mod publish;
 mod refresh;
 mod stepping;
 mod sync;
 mod upkeep;
+mod verify;
 
 pub(crate) use stepping::unusable;

@@ -4,6 +4,7 @@
 //! (YouTube Data API, resumable upload protocol). Only when the session is gone is the channel's list of uploads searched.
 
 mod errors;
+mod inspect;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use autorepost_core::{
     port::{Authorizer, Clock, Commit, Destination, Finding, Grant, Identity, Poll, Progress, Publication, Timing},
     preflight,
     seal::Secret,
+    standing::Standing,
     state::{Receipt, Ticket},
     submission::Content,
 };
@@ -22,6 +24,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use url::Url;
+
+pub(crate) use errors::ROWS;
 
 use crate::http::{Answer, Http, Observer, body, string};
 
@@ -344,6 +348,12 @@ impl Destination for YouTube {
             _ => format!("new videos of this title: {}", candidates.join(", ")),
         };
         Ok(Finding::Unknown(format!("YouTube does not know the upload any more; {told}")))
+    }
+
+    async fn inspect(&self, publication: &Publication<'_>, id: &str) -> Result<Standing> {
+        let path = format!("videos?part=status,contentDetails,processingDetails&id={id}");
+        let body = self.read("inspect video", publication.access, &path).await?;
+        Ok(inspect::standing(&body["items"][0], &publication.submission.content))
     }
 }
 
