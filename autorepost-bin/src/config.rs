@@ -15,6 +15,7 @@ use autorepost_core::{
     seal::Secret,
     webhook::SigningSecret,
 };
+use autorepost_platforms::instagram::versions;
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
@@ -84,6 +85,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("AUTOREPOST_SANDBOX", "address of an \"autorepost sandbox\" that stands in for all platforms"),
     setting("AUTOREPOST_TIKTOK_URL", "base address of TikTok's site"),
     setting("AUTOREPOST_INSTAGRAM_URL", "base address of Instagram's API with Instagram Login"),
+    setting("AUTOREPOST_INSTAGRAM_VERSION", "version of Instagram's API, such as v26.0, which is used without it"),
     setting("AUTOREPOST_FACEBOOK_URL", "base address of Instagram's API with Facebook Login"),
     setting("AUTOREPOST_YOUTUBE_URL", "base address of YouTube's API"),
     setting("AUTOREPOST_GOOGLE_OAUTH_URL", "base address of Google's token endpoint"),
@@ -133,6 +135,8 @@ pub struct Config {
     pub aws: BTreeMap<String, String>,
     /// Where secrets come from, so that a rotated one is found.
     pub secrets: Arc<Layers>,
+    /// The version of Instagram's API.
+    pub instagram_version: String,
     /// OAuth client of YouTube.
     pub youtube: Option<(Secret, Secret)>,
     /// OAuth 1.0a consumer of X.
@@ -487,6 +491,7 @@ impl Values {
             })
             .filter_map(|name| Some((name, self.address(name)?)))
             .collect();
+        let instagram_version = self.instagram_version();
         if !self.problems.is_empty() {
             return Err(Problems(self.problems));
         }
@@ -523,8 +528,20 @@ impl Values {
             hidden,
             sandbox,
             urls,
+            instagram_version,
             origins,
         })
+    }
+}
+
+impl Values {
+    fn instagram_version(&mut self) -> String {
+        let version = self.get("AUTOREPOST_INSTAGRAM_VERSION").unwrap_or(versions::NEWEST).trim().to_owned();
+        if !versions::is_version(&version) {
+            let text = format!("AUTOREPOST_INSTAGRAM_VERSION is \"{version}\": write it as in {}", versions::NEWEST);
+            self.problems.push(text);
+        }
+        version
     }
 }
 

@@ -183,7 +183,7 @@ fn span(job: &Job) -> Span {
         epoch = job.epoch,
     );
     match new.kind {
-        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate => {
+        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate | JobKind::RepostVerify => {
             span.record("repost", display(new.subject));
         }
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {

@@ -6,6 +6,7 @@
 
 pub mod clips;
 mod control;
+mod fate;
 mod fault;
 mod instagram;
 mod page;
@@ -16,6 +17,7 @@ mod world;
 mod x;
 mod youtube;
 
-pub use fault::{Effect, Fault, Step};
+pub use fate::Fate;
+pub use fault::{Effect, Fault, Refusal, Step};
 pub use server::{Sandbox, SandboxConfig, Urls};
 pub use world::{Clip, InstagramAccount, Shown, TikTokAccount, TikTokPost, Timing, World, XAccount, YouTubeChannel};

@@ -78,6 +78,7 @@ impl Platforms {
             instagram: InstagramConfig {
                 instagram_url: or("AUTOREPOST_INSTAGRAM_URL", instagram.instagram_url),
                 facebook_url: or("AUTOREPOST_FACEBOOK_URL", instagram.facebook_url),
+                version: config.instagram_version.clone(),
                 ..instagram
             },
             youtube: config.youtube.clone().map(|(id, secret)| {

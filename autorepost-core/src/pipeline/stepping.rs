@@ -74,11 +74,13 @@ impl Worker {
         let now = self.now();
         let name = event.name();
         let quiet = matches!(event, Event::Sent(_));
+        // A look at what is public moves nothing: its media need not be kept for longer.
+        let updated_at = if matches!(event, Event::Inspected(_)) { repost.updated_at } else { now };
         let state = apply(repost.state.clone(), event)?;
         let entry = (!quiet).then(|| self.entry(job, now, name, state.name(), &detail));
         let committed_at = state.attempt().and_then(|attempt| attempt.last_commit_at);
         let last_commit_at = committed_at.or(repost.last_commit_at);
-        let next = Repost { state, last_commit_at, updated_at: now, ..repost.clone() };
+        let next = Repost { state, last_commit_at, updated_at, ..repost.clone() };
         self.write(job, repost, next, entry, with, &detail).await
     }
 

@@ -3,5 +3,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
 mod destinations;
+mod errors;
+mod standing;
 mod support;
 mod tiktok;
