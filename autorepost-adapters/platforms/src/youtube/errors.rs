@@ -16,15 +16,15 @@ use crate::{
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
     // An empty bucket answers 429 with the reason of a short limit: only its words tell them apart.
-    Row::new("rateLimitExceeded", Kind::Quota, Wait::PacificMidnight, "the app's uploads of today are used up").saying("per day").shared(),
-    Row::new("quotaExceeded", Kind::Quota, Wait::PacificMidnight, "the app's quota of today is used up").shared(),
-    Row::new("dailyLimitExceeded", Kind::Quota, Wait::PacificMidnight, "the app's quota of today is used up").shared(),
+    Row::new("rateLimitExceeded", Kind::Quota, Wait::PacificMidnight, "the app's uploads to YouTube are used up for today").saying("per day").shared(),
+    Row::new("quotaExceeded", Kind::Quota, Wait::PacificMidnight, "the app's quota at YouTube is used up for today").shared(),
+    Row::new("dailyLimitExceeded", Kind::Quota, Wait::PacificMidnight, "the app's quota at YouTube is used up for today").shared(),
     Row::new("uploadLimitExceeded", Kind::Quota, Wait::For(DAY), "the channel has uploaded as much as YouTube allows it within 24 hours"),
     Row::new("rateLimitExceeded", Kind::RateLimited, Wait::Asked(MINUTE), "too many calls").shared(),
     Row::new("userRateLimitExceeded", Kind::RateLimited, Wait::Asked(MINUTE), "too many calls for this channel"),
     Row::new("youtubeSignupRequired", Kind::Forbidden, Wait::Never, "the Google account has no channel: make one and connect it again").by(Reconnect),
-    Row::new("authError", Kind::Unauthorized, Wait::Never, "the token is not valid any more: connect the channel again"),
-    Row::new("unauthorized", Kind::Unauthorized, Wait::Never, "the token is not valid any more: connect the channel again"),
+    Row::new("authError", Kind::Unauthorized, Wait::Never, "YouTube does not take the token any more: connect the channel again"),
+    Row::new("unauthorized", Kind::Unauthorized, Wait::Never, "YouTube does not take the token any more: connect the channel again"),
     Row::new("insufficientPermissions", Kind::Forbidden, Wait::Never, "a scope is missing: connect the channel again with all of them").by(Reconnect),
     Row::new("accessNotConfigured", Kind::Forbidden, Wait::Never, "the YouTube Data API is not switched on in the Google project: switch it on").by(Operator),
     Row::new("authenticatedUserAccountSuspended", Kind::Forbidden, Wait::Never, "Google suspended the account: its owner must see to it").by(Operator),
