@@ -124,7 +124,7 @@ pub(crate) fn with_words(text: &str, told: &str) -> String {
 pub(crate) fn cleaned(told: &str) -> String {
     let words = told.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches('.');
+    let line = line.trim_end_matches(['.', ' ']);
     match line.char_indices().nth(TOLD_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
