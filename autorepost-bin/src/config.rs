@@ -16,7 +16,7 @@ use autorepost_core::{
     seal::Secret,
     webhook::SigningSecret,
 };
-use autorepost_platforms::App;
+use autorepost_platforms::{App, instagram::versions};
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
@@ -98,6 +98,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("AUTOREPOST_SANDBOX", "address of an \"autorepost sandbox\" that stands in for all platforms"),
     setting("AUTOREPOST_TIKTOK_URL", "base address of TikTok's site"),
     setting("AUTOREPOST_INSTAGRAM_URL", "base address of Instagram's API with Instagram Login"),
+    setting("AUTOREPOST_INSTAGRAM_VERSION", "version of Instagram's API, such as v26.0, which is used without it"),
     setting("AUTOREPOST_FACEBOOK_URL", "base address of Instagram's API with Facebook Login"),
     setting("AUTOREPOST_YOUTUBE_URL", "base address of YouTube's API"),
     setting("AUTOREPOST_GOOGLE_OAUTH_URL", "base address of Google's token endpoint"),
@@ -155,6 +156,8 @@ pub struct Config {
     pub instagram: Option<App>,
     /// App of Facebook Login.
     pub facebook: Option<App>,
+    /// The version of Instagram's API.
+    pub instagram_version: String,
     /// OAuth client of YouTube.
     pub youtube: Option<App>,
     /// OAuth 1.0a consumer of X.
@@ -524,6 +527,7 @@ impl Values {
             })
             .filter_map(|name| Some((name, self.address(name)?)))
             .collect();
+        let instagram_version = self.instagram_version();
         if !self.problems.is_empty() {
             return Err(Problems(self.problems));
         }
@@ -565,8 +569,20 @@ impl Values {
             hidden,
             sandbox,
             urls,
+            instagram_version,
             origins,
         })
+    }
+}
+
+impl Values {
+    fn instagram_version(&mut self) -> String {
+        let version = self.get("AUTOREPOST_INSTAGRAM_VERSION").unwrap_or(versions::NEWEST).trim().to_owned();
+        if !versions::is_version(&version) {
+            let text = format!("AUTOREPOST_INSTAGRAM_VERSION is \"{version}\": write it as in {}", versions::NEWEST);
+            self.problems.push(text);
+        }
+        version
     }
 }
 

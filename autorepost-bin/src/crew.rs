@@ -188,7 +188,11 @@ fn span(job: &Job) -> Span {
         epoch = job.epoch,
     );
     match new.kind {
-        JobKind::RepostPrep | JobKind::RepostPublish | JobKind::RepostLocate | JobKind::RepostThumbnail => {
+        JobKind::RepostPrep
+        | JobKind::RepostPublish
+        | JobKind::RepostLocate
+        | JobKind::RepostVerify
+        | JobKind::RepostThumbnail => {
             span.record("repost", display(new.subject));
         }
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {

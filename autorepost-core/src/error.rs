@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::state::Owner;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -115,6 +117,8 @@ struct Inner {
     detail: String,
     code: Option<String>,
     trace: Option<String>,
+    owner: Option<Owner>,
+    shared: bool,
     source: Option<Source>,
 }
 
@@ -128,6 +132,8 @@ impl Error {
             detail: detail.into(),
             code: None,
             trace: None,
+            owner: None,
+            shared: false,
             source: None,
         }))
     }
@@ -188,6 +194,20 @@ impl Error {
         self
     }
 
+    /// Says who must act, where the kind alone does not tell.
+    #[must_use]
+    pub fn owner(mut self, owner: Owner) -> Self {
+        self.0.owner = Some(owner);
+        self
+    }
+
+    /// Says that it holds for every account of the platform, and not for this one alone: the allowance of the app.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.0.shared = true;
+        self
+    }
+
     /// Keeps the error that caused this one. It is not part of `Display`.
     #[must_use]
     pub fn source(mut self, source: impl Into<Source>) -> Self {
@@ -203,6 +223,16 @@ impl Error {
     /// What was being done.
     pub fn op(&self) -> &'static str {
         self.0.op
+    }
+
+    /// Who must act.
+    pub fn who_acts(&self) -> Owner {
+        self.0.owner.unwrap_or(Owner::of(self.0.kind))
+    }
+
+    /// Whether it holds for every account of the platform.
+    pub fn is_shared(&self) -> bool {
+        self.0.shared
     }
 
     /// Whether the same call can help later.

@@ -30,6 +30,8 @@ pub enum JobKind {
     RepostLocate,
     /// Sets the thumbnail of a repost that was published.
     RepostThumbnail,
+    /// Asks the platform, some time after a publication, what became of it.
+    RepostVerify,
     /// Keeps a connection's credential alive. One for each connection, for ever.
     TokenRefresh,
     /// Finds what was forgotten and prunes what is finished. One in all, for ever.
@@ -40,13 +42,14 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TiktokSync,
         Self::SourceAudit,
         Self::RepostPrep,
         Self::RepostPublish,
         Self::RepostLocate,
         Self::RepostThumbnail,
+        Self::RepostVerify,
         Self::TokenRefresh,
         Self::Upkeep,
         Self::WebhookDelivery,
@@ -61,6 +64,7 @@ impl JobKind {
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
             Self::RepostThumbnail => "repost_thumbnail",
+            Self::RepostVerify => "repost_verify",
             Self::TokenRefresh => "token_refresh",
             Self::Upkeep => "upkeep",
             Self::WebhookDelivery => "webhook_delivery",
@@ -79,6 +83,7 @@ impl JobKind {
             Self::SourceAudit => 38,
             Self::Upkeep => 40,
             Self::WebhookDelivery => 36,
+            Self::RepostVerify => 37,
         }
     }
 }
@@ -157,6 +162,12 @@ impl NewJob {
         Self { kind: JobKind::RepostThumbnail, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
     }
 
+    /// The job that asks what became of a publication.
+    pub fn verify(id: JobId, repost: &Repost, run_at: DateTime<Utc>) -> Self {
+        let key = verify_key(repost.id);
+        Self { kind: JobKind::RepostVerify, lane: key.clone(), key, ..Self::prep(id, repost, run_at) }
+    }
+
     /// The job that reads a source connection.
     pub fn sync(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
         Self::of_connection(id, JobKind::TiktokSync, "sync", connection, run_at)
@@ -232,6 +243,11 @@ impl NewJob {
 /// The key of the job that asks for a repost's public address.
 pub fn locate_key(repost: RepostId) -> String {
     format!("locate:{repost}")
+}
+
+/// The key of the job that asks what became of a publication.
+pub fn verify_key(repost: RepostId) -> String {
+    format!("verify:{repost}")
 }
 
 /// The key of the job that keeps a connection's credential alive.

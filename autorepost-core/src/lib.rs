@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod brake;
+mod breaker;
 pub mod caption;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -28,6 +29,7 @@ pub mod preflight;
 pub mod repost;
 pub mod rule;
 pub mod seal;
+pub mod standing;
 pub mod state;
 pub mod submission;
 pub mod webhook;

@@ -11,6 +11,7 @@ use crate::{
     job::NewJob,
     port::{EntropyExt, Ports},
     repost::Repost,
+    standing::Standing,
     state::{Reason, RepostState},
     webhook::{EventType, Webhook},
 };
@@ -18,10 +19,15 @@ use crate::{
 /// Longest text of a message, in characters: what a platform says has no limit of its own.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// What a repost that moved from the state of this name tells.
-pub(crate) async fn of_repost(ports: &Ports, now: DateTime<Utc>, before: &str, repost: &Repost) -> Result<Vec<NewJob>> {
+/// What a repost that was in this state before tells.
+pub(crate) async fn of_repost(
+    ports: &Ports,
+    now: DateTime<Utc>,
+    before: &RepostState,
+    repost: &Repost,
+) -> Result<Vec<NewJob>> {
     let state = repost.state.name();
-    let Some(event) = EventType::of_repost(state).filter(|_| state != before) else { return Ok(Vec::new()) };
+    let Some(event) = event_of(before, &repost.state) else { return Ok(Vec::new()) };
     let listening = listening(ports, repost.tenant, event).await?;
     if listening.is_empty() {
         return Ok(Vec::new());
@@ -47,20 +53,35 @@ pub(crate) async fn of_repost(ports: &Ports, now: DateTime<Utc>, before: &str, r
         "published_id": receipt.and_then(|receipt| receipt.id.as_deref()).map(cut),
         "url": receipt.and_then(|receipt| receipt.url.as_deref()).map(cut),
         "reason": repost.state.reason().map(reason),
+        "standing": repost.state.inspection().map(|inspection| json!({
+            "is": inspection.standing.name(),
+            "why": inspection.standing.why().map(cut),
+            "at": inspection.at,
+        })),
     });
     Ok(deliveries(ports, now, &listening, event, data))
 }
 
-/// What a connection that the program changed tells.
+/// What a move tells: a new state, or a new standing that a person should look at.
+fn event_of(before: &RepostState, after: &RepostState) -> Option<EventType> {
+    if before.name() != after.name() {
+        return EventType::of_repost(after.name());
+    }
+    let standing = |state: &RepostState| state.inspection().map(|inspection| inspection.standing.clone());
+    let now = standing(after).filter(Standing::needs_attention)?;
+    (standing(before).as_ref() != Some(&now)).then_some(EventType::RepostNeedsAttention)
+}
+
+/// What a connection that the program changed tells; `stopped_for` says why it is paused, if it is.
 pub(crate) async fn of_connection(
     ports: &Ports,
     now: DateTime<Utc>,
-    before: &Connection,
-    after: &Connection,
+    (before, after): (&Connection, &Connection),
+    stopped_for: Option<&str>,
 ) -> Result<Vec<NewJob>> {
     use ConnectionStatus as S;
     let cause = match (before.status, after.status) {
-        _ if after.paused && !before.paused => "anomaly",
+        _ if after.paused && !before.paused => stopped_for.unwrap_or("paused"),
         (before, after) if before == after => return Ok(Vec::new()),
         (_, S::NeedsReconnect) => "needs_reconnect",
         (_, S::Revoked) => "revoked",

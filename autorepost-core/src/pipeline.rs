@@ -9,6 +9,7 @@ mod commit;
 mod deliver;
 mod fit;
 mod locate;
+mod patience;
 mod prep;
 mod publish;
 mod refresh;
@@ -16,5 +17,6 @@ mod stepping;
 mod sync;
 mod thumbnail;
 mod upkeep;
+mod verify;
 
 pub(crate) use stepping::unusable;

@@ -52,6 +52,10 @@ pub struct Policy {
     pub anomaly_window: Duration,
     /// How long a repost waits for a brake or a reconnection before it looks again by itself.
     pub hold: Duration,
+    /// How long after a publication the platform is first asked what became of it.
+    pub inspect_first: Duration,
+    /// How long after a publication it is asked for the last time.
+    pub inspect_last: Duration,
     /// Time between two upkeep runs.
     pub upkeep_every: Duration,
     /// How long finished jobs stay.
@@ -103,6 +107,8 @@ impl Default for Policy {
             anomaly_max: 15,
             anomaly_window: Duration::from_secs(10 * MINUTE),
             hold: Duration::from_secs(5 * MINUTE),
+            inspect_first: Duration::from_secs(HOUR),
+            inspect_last: Duration::from_secs(DAY),
             upkeep_every: Duration::from_secs(5 * MINUTE),
             finished_jobs_kept: Duration::from_secs(7 * DAY),
             audit_log_kept: Duration::from_secs(400 * DAY),
@@ -135,6 +141,8 @@ impl Policy {
             audit_every: Duration::from_secs(30),
             hourly_max: 100_000,
             anomaly_max: 100_000,
+            inspect_first: Duration::from_secs(3),
+            inspect_last: Duration::from_secs(8),
             upkeep_every: Duration::from_secs(2),
             delivery_wait_base: Duration::from_millis(100),
             delivery_wait_max: Duration::from_secs(2),

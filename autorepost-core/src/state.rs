@@ -11,7 +11,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, error::ErrorKind, submission::Submission};
+use crate::{Error, Result, error::ErrorKind, standing::Inspection, submission::Submission};
 
 /// Where a repost stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub enum RepostState {
         receipt: Receipt,
         /// What was sent.
         submission: Submission,
+        /// What the platform made of it since, as far as it was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inspection: Option<Inspection>,
     },
     /// It will not be published, for a reason that is no failure.
     Skipped {
@@ -148,7 +151,7 @@ impl Reason {
     pub fn from_error(error: &Error) -> Self {
         Self {
             text: format!("{}: {}", error.op(), error.detail()),
-            owner: Owner::of(error.kind()),
+            owner: error.who_acts(),
             code: error.platform_code().map(Into::into),
             trace: error.platform_trace().map(Into::into),
         }
@@ -232,6 +235,8 @@ pub enum Event {
     Confirmed(Receipt),
     /// The public address is known.
     Located(String),
+    /// The platform was asked what became of it. However it stands, it was published, and is not published again.
+    Inspected(Inspection),
     /// The platform certainly refused the commit: it does not count as sent.
     Refused,
     /// The commit certainly took no effect, and cannot take any later.
@@ -324,6 +329,14 @@ impl RepostState {
         }
     }
 
+    /// What the platform made of it after it was published, as far as it was asked.
+    pub const fn inspection(&self) -> Option<&Inspection> {
+        match self {
+            Self::Published { inspection, .. } => inspection.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Why it waits, was skipped, failed or is in doubt.
     pub const fn reason(&self) -> Option<&Reason> {
         match self {
@@ -374,7 +387,7 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
             ..attempt
         }),
         (S::Committing(attempt) | S::Unconfirmed { attempt, .. }, Event::Confirmed(receipt)) => {
-            S::Published { receipt, submission: attempt.submission }
+            published(receipt, attempt)
         }
         (S::Committing(attempt) | S::Unconfirmed { attempt, .. }, Event::Absent) => S::Processing(attempt),
         (S::Committing(attempt), Event::Refused) => {
@@ -384,12 +397,13 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
         (S::Unconfirmed { .. }, Event::Denied) => S::Planned,
 
         // A platform can show the post before we meant to publish: an upload that the platform completed by itself.
-        (S::Processing(attempt) | S::Uploading(attempt), Event::Confirmed(receipt)) => {
-            S::Published { receipt, submission: attempt.submission }
-        }
+        (S::Processing(attempt) | S::Uploading(attempt), Event::Confirmed(receipt)) => published(receipt, attempt),
 
-        (S::Published { receipt, submission }, Event::Located(url)) => {
-            S::Published { receipt: Receipt { url: Some(url), ..receipt }, submission }
+        (S::Published { receipt, submission, inspection }, Event::Located(url)) => {
+            S::Published { receipt: Receipt { url: Some(url), ..receipt }, submission, inspection }
+        }
+        (S::Published { receipt, submission, .. }, Event::Inspected(inspection)) => {
+            S::Published { receipt, submission, inspection: Some(inspection) }
         }
 
         (state, Event::Held { until, reason }) if resumable(&state) => {
@@ -409,6 +423,10 @@ pub fn apply(state: RepostState, event: Event) -> Result<RepostState> {
 
         (state, event) => return Err(impossible(&state, event.name())),
     })
+}
+
+fn published(receipt: Receipt, attempt: Attempt) -> RepostState {
+    RepostState::Published { receipt, submission: attempt.submission, inspection: None }
 }
 
 /// Whether work on it can stop here without leaving a question open: everything before the commit.
@@ -447,6 +465,7 @@ impl Event {
             Self::Intended(_) => "intended",
             Self::Confirmed(_) => "confirmed",
             Self::Located(_) => "located",
+            Self::Inspected(_) => "inspected",
             Self::Refused => "refused",
             Self::Absent => "absent",
             Self::Doubted(_) => "doubted",

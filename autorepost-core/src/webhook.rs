@@ -38,6 +38,9 @@ pub enum EventType {
     /// Nobody can tell whether a repost was published: a person must look.
     #[serde(rename = "repost.unconfirmed")]
     RepostUnconfirmed,
+    /// A repost was published, and the platform hides, limits or removed it since.
+    #[serde(rename = "repost.needs_attention")]
+    RepostNeedsAttention,
     /// An account does not work any more, or soon will not.
     #[serde(rename = "connection.needs_attention")]
     ConnectionNeedsAttention,
@@ -45,8 +48,13 @@ pub enum EventType {
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 4] =
-        [Self::RepostPublished, Self::RepostFailed, Self::RepostUnconfirmed, Self::ConnectionNeedsAttention];
+    pub const ALL: [Self; 5] = [
+        Self::RepostPublished,
+        Self::RepostFailed,
+        Self::RepostUnconfirmed,
+        Self::RepostNeedsAttention,
+        Self::ConnectionNeedsAttention,
+    ];
 
     /// The stable name, as it stands in messages.
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +62,7 @@ impl EventType {
             Self::RepostPublished => "repost.published",
             Self::RepostFailed => "repost.failed",
             Self::RepostUnconfirmed => "repost.unconfirmed",
+            Self::RepostNeedsAttention => "repost.needs_attention",
             Self::ConnectionNeedsAttention => "connection.needs_attention",
         }
     }

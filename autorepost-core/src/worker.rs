@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     ErrorKind, Result,
+    breaker::Breaker,
     error::{Error, Retry},
     id::JobId,
     job::{Finish, Job, JobKind, Lease},
@@ -25,6 +26,7 @@ pub struct Worker {
     pub(crate) ports: Ports,
     pub(crate) policy: Policy,
     pub(crate) name: String,
+    pub(crate) breaker: Breaker,
     /// How far this machine's clock is behind the database's, in microseconds, as of the last claim.
     behind_us: AtomicI64,
 }
@@ -40,7 +42,8 @@ pub(crate) enum End {
 impl Worker {
     /// Makes a worker. The name is shown in journals; it must differ between processes and their restarts.
     pub fn new(ports: Ports, policy: Policy, name: impl Into<String>) -> Self {
-        Self { ports, policy, name: name.into(), behind_us: AtomicI64::new(0) }
+        let name = name.into();
+        Self { ports, policy, name, breaker: Breaker::default(), behind_us: AtomicI64::new(0) }
     }
 
     /// The ports that it works with.
@@ -96,6 +99,7 @@ impl Worker {
             JobKind::RepostPublish => self.publish(&job).await,
             JobKind::RepostLocate => self.locate(&job).await,
             JobKind::RepostThumbnail => self.thumbnail(&job).await,
+            JobKind::RepostVerify => self.verify(&job).await,
             JobKind::TokenRefresh => self.refresh(&job).await,
             JobKind::Upkeep => self.upkeep(&job).await,
             JobKind::WebhookDelivery => self.deliver(&job).await,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use autorepost_core::{Error, ErrorKind, Platform, Result, Retry, port::ByteStream};
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt};
 use reqwest::{Body, Client, ClientBuilder, RequestBuilder, Response, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
@@ -29,8 +30,32 @@ pub struct Sent {
     pub took: Duration,
 }
 
-/// Hears of every request that was sent. It must be quick.
-pub type Observer = Arc<dyn Fn(&Sent) + Send + Sync>;
+/// What a platform told of an allowance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// Whose it is.
+    pub platform: Platform,
+    /// The platform's own id of the account; empty for what all accounts share.
+    pub account: String,
+    /// What it allows: one of a fixed set of names.
+    pub budget: &'static str,
+    /// Units that are left.
+    pub remaining: u64,
+    /// Until when that may be believed.
+    pub until: DateTime<Utc>,
+}
+
+/// What an observer is told.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// A request was sent.
+    Sent(&'a Sent),
+    /// A platform told what is left of an allowance.
+    Allowance(&'a Allowance),
+}
+
+/// Hears of every request that was sent, and of what platforms tell of allowances. It must be quick.
+pub type Observer = Arc<dyn Fn(Told<'_>) + Send + Sync>;
 
 /// An HTTP client.
 #[derive(Clone)]
@@ -56,6 +81,14 @@ impl Http {
         self.observer = Some(observer);
     }
 
+    /// Tells the observer what is left of an allowance.
+    pub fn tell(&self, account: &str, budget: &'static str, remaining: u64, until: DateTime<Utc>) {
+        if let Some(observer) = &self.observer {
+            let (platform, account) = (self.platform, account.to_owned());
+            observer(Told::Allowance(&Allowance { platform, account, budget, remaining, until }));
+        }
+    }
+
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -71,7 +104,7 @@ impl Http {
         let response = request.send().await;
         if let Some(observer) = &self.observer {
             let status = response.as_ref().ok().map(|response| response.status().as_u16());
-            observer(&Sent { platform: self.platform, op, status, took: began.elapsed() });
+            observer(Told::Sent(&Sent { platform: self.platform, op, status, took: began.elapsed() }));
         }
         response.map_err(|cause| failed(op, cause))
     }

@@ -4,8 +4,11 @@
 //! Meta fetches them. What became of a publish is read from the container, which says `PUBLISHED` for as long as it lives,
 //! and from the account's own media; a publish is never repeated on a guess.
 
+mod allowance;
 mod consent;
 mod errors;
+mod inspect;
+pub mod versions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,13 +17,18 @@ use autorepost_core::{
     Error, ErrorKind, Platform, Result,
     connection::{AccountId, AuthMethod},
     credential::{Access, Credential},
-    port::{Authorizer, Clock, Commit, Destination, Finding, Grant, Identity, Poll, Progress, Publication, Timing},
+    port::{
+        Authorizer, Budget, Clock, Commit, Destination, Finding, Grant, Identity, Poll, Progress, Publication, Timing,
+    },
+    standing::Standing,
     state::{Receipt, Ticket},
     submission::Content,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::Value;
+
+pub(crate) use errors::ROWS;
 
 use crate::{
     consent::App,
@@ -73,7 +81,7 @@ impl Default for InstagramConfig {
             facebook_page_url: "https://www.facebook.com".into(),
             instagram_app: None,
             facebook_app: None,
-            version: "v26.0".into(),
+            version: versions::NEWEST.into(),
             poll_after: Duration::from_secs(15),
             commit_timeout: Duration::from_secs(45),
             settle: Duration::from_secs(180),
@@ -113,7 +121,7 @@ impl Instagram {
         let answer = self.http.send(op, request).await?;
         match answer.is_success() {
             true => answer.json(op),
-            false => Err(errors::refusal(op, &answer)),
+            false => Err(errors::refusal(op, &answer, self.clock.now())),
         }
     }
 
@@ -178,12 +186,17 @@ impl Destination for Instagram {
         Timing { settle: self.config.settle }
     }
 
+    fn budgets(&self, access: &Access) -> Vec<Budget> {
+        vec![allowance::containers(&access.account)]
+    }
+
     async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket> {
         let op = "create container";
         let access = publication.access;
         let Content::Instagram { caption, share_to_feed, cover_offset_ms } = &publication.submission.content else {
             return Err(Error::internal(op, "the content is not for Instagram"));
         };
+        self.check_allowance(access).await?;
         let now = self.clock.now();
         let mut form = vec![
             ("media_type", "REELS".to_owned()),
@@ -243,7 +256,7 @@ impl Destination for Instagram {
             .body(body(stream));
         let answer = self.http.send(op, request).await?;
         if !answer.is_success() {
-            return Err(errors::upload_refusal(op, &answer));
+            return Err(errors::upload_refusal(op, &answer, self.clock.now()));
         }
         progress.sent(size).await
     }
@@ -257,7 +270,7 @@ impl Destination for Instagram {
             Some("FINISHED") => Poll::Ready,
             Some("PUBLISHED") => Poll::Published(self.receipt(None, None)),
             Some("EXPIRED") => Poll::Gone,
-            Some("ERROR") => Poll::Failed(errors::processing(op, status)),
+            Some("ERROR") => Poll::Failed(errors::processing(op, status, self.clock.now())),
             Some(_) => {
                 let has = container["video_status"]["uploading_phase"]["bytes_transferred"].as_u64();
                 match (ticket.extra.is_some(), has) {
@@ -292,7 +305,7 @@ impl Destination for Instagram {
                 Err(error) => Commit::Doubt(error),
             };
         }
-        let error = errors::refusal(op, &answer);
+        let error = errors::refusal(op, &answer, self.clock.now());
         match errors::certainly_not_published(&answer) {
             true => Commit::Refused(error),
             false => Commit::Doubt(error),
@@ -331,6 +344,10 @@ impl Destination for Instagram {
     async fn locate(&self, publication: &Publication<'_>, id: &str) -> Result<Option<String>> {
         let body = self.get("read permalink", publication.access, &format!("{id}?fields=permalink")).await?;
         Ok(body["permalink"].as_str().map(str::to_owned))
+    }
+
+    async fn inspect(&self, publication: &Publication<'_>, id: &str) -> Result<Standing> {
+        self.standing(publication.access, id).await
     }
 }
 

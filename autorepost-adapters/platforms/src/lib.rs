@@ -3,6 +3,7 @@
 //! Base addresses are configuration, so that the same clients talk to the vendors and to the sandbox. No client repeats a
 //! request by itself or follows a redirect: what is repeated, and when, is decided in the core.
 
+pub mod catalogue;
 mod consent;
 mod http;
 pub mod instagram;
@@ -11,7 +12,7 @@ pub mod x;
 pub mod youtube;
 
 pub use consent::App;
-pub use http::{Observer, Sent};
+pub use http::{Allowance, Observer, Sent, Told};
 pub use instagram::{Instagram, InstagramConfig};
 pub use tiktok::{CookieJar, TikTok, TikTokConfig};
 pub use x::{X, XConfig};

@@ -4,20 +4,23 @@
 //! upload, which no other post has.
 
 mod consent;
+mod errors;
+mod inspect;
 mod oauth1;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use autorepost_core::{
-    Error, ErrorKind, Platform, Result, Retry,
+    Error, ErrorKind, Platform, Result,
     connection::AccountId,
     credential::{Access, Credential},
     port::{
-        Authorizer, Clock, Commit, Destination, Entropy, EntropyExt, Finding, Grant, Identity, Poll, Progress,
+        Authorizer, Budget, Clock, Commit, Destination, Entropy, EntropyExt, Finding, Grant, Identity, Poll, Progress,
         Publication, Timing,
     },
     rule::ReplySettings,
+    standing::Standing,
     state::{Receipt, Ticket},
     submission::Content,
 };
@@ -30,14 +33,22 @@ use reqwest::{
 use serde_json::{Value, json};
 use url::Url;
 
+pub(crate) use errors::ROWS;
+
 use crate::{
+    catalogue::{DAY, MINUTE},
     consent::App,
     http::{Answer, Http, Observer, string},
 };
+use errors::is_problem;
 use oauth1::Keys;
 
 /// Segments of one upload at most (X media upload, append).
 const SEGMENTS_MAX: u64 = 1000;
+/// Posts that an account may create within fifteen minutes, and the app within a day, by whatever accounts (X API, rate
+/// limits; read 2026-11-23).
+const POSTS_MAX: u32 = 100;
+const APP_POSTS_MAX: u32 = 10_000;
 /// Pages of the timeline that a search reads at most.
 const PAGES_MAX: u32 = 5;
 /// How much a platform's clock may differ from ours.
@@ -148,49 +159,27 @@ impl X {
         }
     }
 
-    /// What an answer that is no success means (X API, response codes and errors).
     fn refusal(&self, op: &'static str, answer: &Answer) -> Error {
-        let body = answer.json_or_null();
-        let problem = body["type"].as_str().and_then(|text| text.rsplit('/').next()).unwrap_or_default();
-        let told = body["detail"].as_str().or(body["errors"][0]["message"].as_str()).unwrap_or_default();
-        // The details of a credits problem name the account's billing id.
-        let told = if problem == "credits" { "the account has no credits" } else { told };
-        let status = answer.status.as_u16();
-        if status == 403 && !is_problem(&body) {
-            // Not X's own form: whatever stands in between, such as a shield against robots.
-            let text = "something before X answered 403";
-            return Error::unavailable(op, text).code("403");
-        }
-        let (kind, retry, todo) = match status {
-            402 => (ErrorKind::Quota, Retry::Never, ": buy credits in X's developer console"),
-            401 => (ErrorKind::Unauthorized, Retry::Never, ": connect the account again"),
-            403 if problem == "usage-capped" => (ErrorKind::Quota, Retry::Never, ": raise the spending limit"),
-            403 if told.contains("duplicate") => (ErrorKind::Conflict, Retry::Never, ""),
-            403 => (ErrorKind::Forbidden, Retry::Never, ": check the app's permissions"),
-            404 => (ErrorKind::NotFound, Retry::Never, ""),
-            429 => (ErrorKind::RateLimited, Retry::After(self.until_reset(answer)), ""),
-            500.. => (ErrorKind::Unavailable, Retry::Soon, ""),
-            _ => (ErrorKind::Rejected, Retry::Never, ""),
-        };
-        let colon = if told.is_empty() { "" } else { ": " };
-        let text = format!("X answered {status}{colon}{told}{todo}");
-        let code = if matches!(problem, "" | "about:blank") { status.to_string() } else { problem.to_owned() };
-        let error = Error::new(kind, op, text).retry(retry).code(code);
-        match answer.header("x-transaction-id") {
-            Some(trace) => error.trace(trace),
-            None => error,
-        }
+        errors::refusal(op, answer, self.clock.now())
     }
 
-    /// A daily limit that is used up outlasts the limit of the quarter hour.
-    fn until_reset(&self, answer: &Answer) -> Duration {
-        let number = |name: &str| answer.header(name).and_then(|text| text.parse::<i64>().ok());
-        let daily = ["x-user-limit-24hour", "x-app-limit-24hour"].into_iter().find_map(|name| {
-            (number(&format!("{name}-remaining")) == Some(0)).then(|| number(&format!("{name}-reset"))).flatten()
-        });
-        let reset = daily.or_else(|| number("x-rate-limit-reset"));
-        let wait = reset.map_or(60, |reset| (reset - self.clock.now().timestamp()).max(1));
-        Duration::from_secs(wait.unsigned_abs())
+    /// Tells what X's headers say of the allowance for posts (X API, rate limits).
+    fn tell_limits(&self, access: &Access, answer: &Answer) {
+        let number = |name: String| answer.header(&name).and_then(|text| text.parse::<i64>().ok());
+        let limits = [
+            ("x-rate-limit", "posts_15min"),
+            ("x-user-limit-24hour", "posts_day"),
+            ("x-app-limit-24hour", "app_posts_day"),
+        ];
+        for (header, budget) in limits {
+            let told = (number(format!("{header}-remaining")), number(format!("{header}-reset")));
+            if let (Some(remaining), Some(reset)) = told
+                && let Some(until) = DateTime::from_timestamp(reset, 0)
+            {
+                let account = if header.starts_with("x-app") { "" } else { access.account.as_str() };
+                self.http.tell(account, budget, remaining.max(0).unsigned_abs(), until);
+            }
+        }
     }
 
     fn receipt(&self, access: &Access, id: String) -> Receipt {
@@ -207,6 +196,14 @@ impl Destination for X {
 
     fn timing(&self) -> Timing {
         Timing { settle: self.config.settle }
+    }
+
+    fn budgets(&self, access: &Access) -> Vec<Budget> {
+        let budget = |name, limit, per| Budget { name, limit, per };
+        vec![
+            budget(format!("x:post:{}", access.account), POSTS_MAX, 15 * MINUTE),
+            budget("x:post".into(), APP_POSTS_MAX, DAY),
+        ]
     }
 
     async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket> {
@@ -324,6 +321,7 @@ impl Destination for X {
             Ok(answer) => answer,
             Err(error) => return Commit::Doubt(error),
         };
+        self.tell_limits(publication.access, &answer);
         if answer.is_success() {
             return match string(&answer.json_or_null(), "/data/id", op) {
                 Ok(id) => Commit::Published(self.receipt(publication.access, id)),
@@ -383,11 +381,16 @@ impl Destination for X {
         }
         Ok(Finding::Unknown("the account posted too much since to be searched".into()))
     }
-}
 
-/// Whether an answer is in the form of X's own problems.
-fn is_problem(body: &Value) -> bool {
-    ["type", "title", "detail", "errors"].iter().any(|field| !body[field].is_null())
+    async fn inspect(&self, publication: &Publication<'_>, id: &str) -> Result<Standing> {
+        let op = "inspect post";
+        let path = format!("/2/tweets/{id}?tweet.fields=withheld");
+        let answer = self.http.send(op, self.get(op, publication.access, &path)?).await?;
+        match inspect::standing(answer.status.as_u16(), &answer.json_or_null()) {
+            Some(standing) => Ok(standing),
+            None => Err(self.refusal(op, &answer)),
+        }
+    }
 }
 
 /// Whether two media keys name one upload. A key is a kind of media and the media's id, `7_1945...`, and the kind of an
@@ -444,11 +447,5 @@ mod tests {
     fn media_keys_of_one_upload_are_told_by_their_ids() {
         assert!(same_media("7_1945", "13_1945") && same_media("7_1945", "1945"));
         assert!(!same_media("7_1945", "7_1946") && !same_media("7_", "7_"));
-    }
-
-    #[test]
-    fn only_a_problem_in_xs_own_form_counts_as_its_answer() {
-        assert!(is_problem(&json!({"title": "Forbidden", "status": 403})));
-        assert!(!is_problem(&json!({"message": "Attention required"})) && !is_problem(&Value::Null));
     }
 }

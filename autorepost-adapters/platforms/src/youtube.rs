@@ -5,6 +5,7 @@
 
 mod consent;
 mod errors;
+mod inspect;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use autorepost_core::{
     port::{Authorizer, Clock, Commit, Destination, Finding, Grant, Identity, Poll, Progress, Publication, Timing},
     preflight,
     seal::Secret,
+    standing::Standing,
     state::{Receipt, Ticket},
     submission::Content,
 };
@@ -24,6 +26,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use url::Url;
+
+pub(crate) use errors::ROWS;
 
 use crate::http::{Answer, Http, Observer, body, string};
 
@@ -376,6 +380,12 @@ impl Destination for YouTube {
         // A new video is not known everywhere at once.
         let lagging = error.kind() == ErrorKind::NotFound;
         Err(if lagging { error.retry(Retry::Soon) } else { error })
+    }
+
+    async fn inspect(&self, publication: &Publication<'_>, id: &str) -> Result<Standing> {
+        let path = format!("videos?part=status,contentDetails,processingDetails&id={id}");
+        let body = self.read("inspect video", publication.access, &path).await?;
+        Ok(inspect::standing(&body["items"][0], &publication.submission.content))
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use autorepost_core::Platform;
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State},
     http::StatusCode,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 
-use crate::{Fault, Shown, TikTokPost, World};
+use crate::{Fate, Fault, Shown, TikTokPost, World};
 
 type Worldly = State<Arc<World>>;
 
@@ -17,12 +18,22 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/ledger", get(async |State(world): Worldly| -> Json<Vec<Shown>> { Json(world.ledger()) }))
         .route("/posts", post(add_post))
+        .route("/shown/{platform}/{id}", put(set_fate))
         .route("/faults", get(fired).put(set_faults))
 }
 
 async fn add_post(State(world): Worldly, Json(post): Json<TikTokPost>) -> StatusCode {
     world.add_post(post);
     StatusCode::CREATED
+}
+
+async fn set_fate(
+    State(world): Worldly,
+    Path((platform, id)): Path<(Platform, String)>,
+    Json(fate): Json<Option<Fate>>,
+) -> StatusCode {
+    world.set_fate(platform, &id, fate);
+    StatusCode::NO_CONTENT
 }
 
 async fn fired(State(world): Worldly) -> Json<BTreeMap<String, u32>> {

@@ -21,7 +21,7 @@ pub enum Step {
     Status,
     /// The request that makes a post public.
     Commit,
-    /// Reading back what was published.
+    /// Reading back what was published, and what may still be.
     List,
     /// Renewing a token.
     Token,
@@ -34,7 +34,7 @@ impl Step {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// The platform answers with 503 and does nothing.
@@ -53,6 +53,19 @@ pub enum Effect {
     RateLimit(u64),
     /// The account's access token ends now.
     ExpireToken,
+    /// The platform refuses in its own form, and does nothing.
+    Refuse(Refusal),
+}
+
+/// A refusal, in words that each platform puts into its own form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The platform's code: `code/subcode` of Instagram, a reason of YouTube, the last part of a problem's type of X.
+    pub code: String,
+    /// What it says.
+    pub message: String,
 }
 
 /// A fault of the plan.
@@ -79,9 +92,9 @@ impl Fault {
 
 impl Effect {
     /// How long the platform waits before it acts.
-    pub(crate) const fn delay(self) -> Duration {
+    pub(crate) const fn delay(&self) -> Duration {
         match self {
-            Self::Slow(millis) => Duration::from_millis(millis),
+            Self::Slow(millis) => Duration::from_millis(*millis),
             _ => Duration::ZERO,
         }
     }

@@ -17,6 +17,7 @@ use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::{
+    fate::Fate,
     fault::Step,
     receive,
     server::{header, token_of, under_faults},
@@ -54,6 +55,12 @@ pub(crate) fn routes() -> Router<Arc<World>> {
             }),
         )
         .route(
+            "/{version}/{id}/content_publishing_limit",
+            get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
+                under_faults(&world, PLATFORM, Step::List, request, |world, request| limit(world, id, request)).await
+            }),
+        )
+        .route(
             "/refresh_access_token",
             get(async |State(world): Worldly, request: Request| {
                 under_faults(&world, PLATFORM, Step::Token, request, renew).await
@@ -62,7 +69,10 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route(
             "/{version}/{id}",
             get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Status, request, |world, request| node(world, id, request)).await
+                // What is published is read back; the rest are containers and accounts.
+                let published = world.ledger().iter().any(|shown| shown.platform == PLATFORM && shown.id == id);
+                let step = if published { Step::List } else { Step::Status };
+                under_faults(&world, PLATFORM, step, request, |world, request| node(world, id, request)).await
             }),
         )
         .route(
@@ -223,6 +233,7 @@ async fn node(world: Arc<World>, id: String, request: Request) -> Response {
         "username",
         "name",
         "account_type",
+        "copyright_check_information",
     ];
     if let Some(field) = fields.iter().find(|field| !known.contains(field)) {
         return error(100, None, &format!("(#100) Tried accessing nonexisting field ({field})"));
@@ -232,8 +243,12 @@ async fn node(world: Arc<World>, id: String, request: Request) -> Response {
             json!({"id": account.id, "user_id": account.id, "username": account.username, "account_type": "BUSINESS"});
         return Json(body).into_response();
     }
-    if let Some(shown) = world.ledger().into_iter().find(|shown| shown.platform == PLATFORM && shown.id == id) {
-        return Json(json!({"id": id, "permalink": shown.url, "caption": shown.text})).into_response();
+    if let Some((shown, fate)) = world.found(PLATFORM, &account.id, &id) {
+        let mut body = json!({"id": id, "permalink": shown.url, "caption": shown.text});
+        if fields.contains(&"copyright_check_information") {
+            body["copyright_check_information"] = copyright_check(fate);
+        }
+        return Json(body).into_response();
     }
     let state = world.lock();
     let Some(upload) = state.uploads.get(&id).filter(|upload| upload.account == account.id) else {
@@ -251,6 +266,30 @@ async fn node(world: Arc<World>, id: String, request: Request) -> Response {
         json!({"status": "in_progress", "bytes_transferred": upload.received, "source_file_size": upload.size});
     Json(json!({"id": id, "status_code": code, "status": status, "video_status": {"uploading_phase": uploading}}))
         .into_response()
+}
+
+/// What the copyright check of a published video tells.
+fn copyright_check(fate: Option<Fate>) -> Value {
+    let policy = json!({"name": "Policy", "actions": [{"action": "MUTE", "territories": "3", "geos": ["DE"]}]});
+    let claim = json!({"author": "Label", "content_title": "Song", "owner_copyright_policy": policy});
+    match fate {
+        Some(Fate::Claimed) => {
+            json!({"status": {"status": "completed", "matches_found": true}, "copyright_matches": [claim]})
+        }
+        Some(Fate::Processing) => json!({"status": {"status": "in_progress", "matches_found": false}}),
+        _ => json!({"status": {"status": "completed", "matches_found": false}}),
+    }
+}
+
+async fn limit(world: Arc<World>, id: String, request: Request) -> Response {
+    match authorized(&world, &request) {
+        Ok(account) if account.id == id => {}
+        Ok(_) => return error(100, Some(33), "Unsupported get request. Object does not exist."),
+        Err(refusal) => return *refusal,
+    }
+    let (used, total) = world.posts_of_day(&id);
+    let config = json!({"quota_total": total, "quota_duration": 86_400});
+    Json(json!({"data": [{"quota_usage": used, "config": config}]})).into_response()
 }
 
 /// Instagram Login: a token lives sixty days from its last renewal, and stays the same.
@@ -287,6 +326,10 @@ async fn publish(world: Arc<World>, id: String, request: Request) -> Response {
             }
             Some(_) => {}
         }
+    }
+    let (used, total) = world.posts_of_day(&id);
+    if used >= total {
+        return error(9, Some(2_207_042), "You have reached the maximum number of posts that can be published.");
     }
     let media = (17_900_000_000_000_000 + world.lock().next()).to_string();
     let url = format!("https://www.instagram.com/reel/C{}/", &media[10..]);

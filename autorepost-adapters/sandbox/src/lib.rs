@@ -7,6 +7,7 @@
 pub mod clips;
 mod consent;
 mod control;
+mod fate;
 mod fault;
 mod instagram;
 mod page;
@@ -18,6 +19,7 @@ mod x;
 mod youtube;
 
 pub use consent::{Login, RegisteredApp};
-pub use fault::{Effect, Fault, Step};
+pub use fate::Fate;
+pub use fault::{Effect, Fault, Refusal, Step};
 pub use server::{Sandbox, SandboxConfig, Urls};
 pub use world::{Clip, InstagramAccount, Shown, TikTokAccount, TikTokPost, Timing, World, XAccount, YouTubeChannel};

@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     consent, control,
-    fault::{Effect, Step},
+    fault::{Effect, Refusal, Step},
     instagram, page, tiktok,
     world::{Timing, World},
     x, youtube,
@@ -140,7 +140,7 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     let effect = world.fault(platform, step);
-    let request = match effect {
+    let request = match &effect {
         Some(Effect::ErrorBefore) => {
             drain(request).await;
             return unavailable();
@@ -148,7 +148,11 @@ where
         Some(Effect::CutBefore) => cut(),
         Some(Effect::RateLimit(secs)) => {
             drain(request).await;
-            return rate_limited(platform, secs);
+            return rate_limited(platform, *secs);
+        }
+        Some(Effect::Refuse(refusal)) => {
+            drain(request).await;
+            return refused(platform, refusal);
         }
         Some(Effect::CutMiddle) => halve(request),
         Some(Effect::ExpireToken) => {
@@ -161,10 +165,9 @@ where
     };
     let task = tokio::spawn({
         let world = Arc::clone(world);
+        let delay = effect.as_ref().map(Effect::delay).unwrap_or_default();
         async move {
-            if let Some(effect) = effect {
-                tokio::time::sleep(effect.delay()).await;
-            }
+            tokio::time::sleep(delay).await;
             handler(world, request).await
         }
     });
@@ -236,6 +239,34 @@ fn rate_limited(platform: Platform, secs: u64) -> Response {
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", secs_text)], Json(body)).into_response()
         }
     }
+}
+
+/// A refusal in a platform's own form.
+fn refused(platform: Platform, refusal: &Refusal) -> Response {
+    let Refusal { status, code, message } = refusal;
+    let body = match platform {
+        Platform::Instagram => {
+            let (code, subcode) = code.split_once('/').unwrap_or((code, ""));
+            let number = |text: &str| text.parse::<i64>().ok();
+            let mut error =
+                json!({"message": message, "type": "OAuthException", "code": number(code), "fbtrace_id": "Asandbox"});
+            if let Some(subcode) = number(subcode) {
+                error["error_subcode"] = subcode.into();
+            }
+            json!({ "error": error })
+        }
+        Platform::X => {
+            let kind = match code.as_str() {
+                "" => "about:blank".to_owned(),
+                code => format!("https://api.twitter.com/2/problems/{code}"),
+            };
+            json!({"title": "Refused", "detail": message, "type": kind, "status": status})
+        }
+        _ => json!({"error": {"code": status, "message": message,
+            "errors": [{"domain": "youtube", "reason": code, "message": message}]}}),
+    };
+    let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
+    (status, Json(body)).into_response()
 }
 
 pub(crate) fn header<'a>(headers: &'a axum::http::HeaderMap, name: &str) -> Option<&'a str> {

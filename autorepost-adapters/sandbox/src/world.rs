@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     consent::{Allowed, Asked, RegisteredApp},
+    fate::Fate,
     fault::{Effect, Fault, Step},
 };
+
+/// Posts that an account of Instagram may publish within 24 hours, unless a test sets another number.
+const POSTS_MAX: u64 = 10_000;
 
 /// How quick the platforms are.
 #[derive(Debug, Clone, Copy)]
@@ -214,6 +218,12 @@ pub(crate) struct State {
     pub ledger: Vec<Shown>,
     /// Thumbnails of YouTube videos.
     pub thumbnails: BTreeMap<String, Bytes>,
+    /// What became of published items, by their ids.
+    pub fates: BTreeMap<(Platform, String), Fate>,
+    /// The privacy that was asked for, by upload.
+    pub privacies: BTreeMap<String, String>,
+    /// Posts within 24 hours, by account of Instagram.
+    pub posts_max: BTreeMap<String, u64>,
     pub faults: Vec<Fault>,
     pub fired: BTreeMap<String, u32>,
     pub expired: BTreeSet<String>,
@@ -333,6 +343,38 @@ impl World {
         self.lock().refreshes
     }
 
+    /// Sets what becomes of a published item; nothing when it is as it was published.
+    pub fn set_fate(&self, platform: Platform, id: &str, fate: Option<Fate>) {
+        let (mut state, key) = (self.lock(), (platform, id.to_owned()));
+        match fate {
+            Some(fate) => drop(state.fates.insert(key, fate)),
+            None => drop(state.fates.remove(&key)),
+        }
+    }
+
+    /// A published item as its owner finds it, and what became of it; nothing when it is not there, or no more.
+    pub(crate) fn found(&self, platform: Platform, account: &str, id: &str) -> Option<(Shown, Option<Fate>)> {
+        let state = self.lock();
+        let mine = |shown: &&Shown| shown.platform == platform && shown.account == account && shown.id == id;
+        let shown = state.ledger.iter().find(mine)?.clone();
+        let fate = state.fates.get(&(platform, id.to_owned())).copied();
+        (fate != Some(Fate::Removed)).then_some((shown, fate))
+    }
+
+    /// Sets how many posts an account of Instagram may publish within 24 hours; 10,000 without this.
+    pub fn set_posts_max(&self, account: &str, posts: u64) {
+        self.lock().posts_max.insert(account.to_owned(), posts);
+    }
+
+    /// How many posts an account of Instagram has published within 24 hours, and how many it may.
+    pub(crate) fn posts_of_day(&self, account: &str) -> (u64, u64) {
+        let (state, since) = (self.lock(), Self::now() - TimeDelta::days(1));
+        let mine =
+            |shown: &&Shown| shown.platform == Platform::Instagram && shown.account == account && shown.at > since;
+        let used = state.ledger.iter().filter(mine).count() as u64;
+        (used, state.posts_max.get(account).copied().unwrap_or(POSTS_MAX))
+    }
+
     /// Replaces the fault plan.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.lock().faults = faults;
@@ -370,7 +412,7 @@ impl World {
             if state.dice() < likely {
                 let fault = &mut state.faults[index];
                 fault.times -= 1;
-                let effect = fault.effect;
+                let effect = fault.effect.clone();
                 *state.fired.entry(format!("{platform} {step:?} {effect:?}")).or_default() += 1;
                 return Some(effect);
             }
@@ -402,8 +444,12 @@ impl World {
     pub(crate) fn listed(&self, platform: Platform, account: &str) -> Vec<Shown> {
         let lag = TimeDelta::from_std(self.timing.read_lag).unwrap_or_default();
         let now = Self::now();
-        let visible = |shown: &&Shown| shown.platform == platform && shown.account == account && shown.at + lag <= now;
-        self.lock().ledger.iter().rev().filter(visible).cloned().collect()
+        let state = self.lock();
+        let removed = |shown: &Shown| state.fates.get(&(platform, shown.id.clone())) == Some(&Fate::Removed);
+        let visible = |shown: &&Shown| {
+            shown.platform == platform && shown.account == account && shown.at + lag <= now && !removed(shown)
+        };
+        state.ledger.iter().rev().filter(visible).cloned().collect()
     }
 
     pub(crate) fn ready_at(&self) -> DateTime<Utc> {

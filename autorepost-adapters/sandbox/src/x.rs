@@ -21,6 +21,7 @@ use sha1::Sha1;
 use url::Url;
 
 use crate::{
+    fate::Fate,
     fault::Step,
     receive,
     server::{header, under_faults},
@@ -75,6 +76,12 @@ pub(crate) fn routes() -> Router<Arc<World>> {
             "/2/tweets",
             post(async |State(world): Worldly, request: Request| {
                 under_faults(&world, PLATFORM, Step::Commit, request, create_post).await
+            }),
+        )
+        .route(
+            "/2/tweets/{id}",
+            get(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
+                under_faults(&world, PLATFORM, Step::List, request, |world, request| lookup(world, id, request)).await
             }),
         )
         .route(
@@ -301,6 +308,35 @@ async fn me(world: Arc<World>, request: Request) -> Response {
             (limits(), Json(json!({ "data": data }))).into_response()
         }
         Err(refusal) => *refusal,
+    }
+}
+
+/// One post. What is not there is an answer of 200 with the problem among its errors.
+async fn lookup(world: Arc<World>, id: String, request: Request) -> Response {
+    let account = match signed(&world, &request) {
+        Ok(account) => account,
+        Err(refusal) => return *refusal,
+    };
+    let missing = |kind: &str, title: &str, detail: String| {
+        let kind = format!("https://api.twitter.com/2/problems/{kind}");
+        let one = json!({"resource_type": "tweet", "resource_id": id, "title": title, "detail": detail, "type": kind});
+        (limits(), Json(json!({ "errors": [one] }))).into_response()
+    };
+    match world.found(PLATFORM, &account.id, &id) {
+        None | Some((_, Some(Fate::Failed))) => {
+            missing("resource-not-found", "Not Found Error", format!("Could not find tweet with id: [{id}]."))
+        }
+        Some((_, Some(Fate::Private))) => {
+            let detail = format!("Sorry, you are not authorized to see the Tweet with id: [{id}].");
+            missing("not-authorized-for-resource", "Authorization Error", detail)
+        }
+        Some((shown, fate)) => {
+            let mut data = json!({"id": id, "text": shown.text});
+            if fate == Some(Fate::Claimed) {
+                data["withheld"] = json!({"copyright": true, "country_codes": ["DE"], "scope": "post"});
+            }
+            (limits(), Json(json!({ "data": data }))).into_response()
+        }
     }
 }
 

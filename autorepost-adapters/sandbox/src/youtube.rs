@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     consent::{self, Login, Presented, Refused},
+    fate::Fate,
     fault::Step,
     receive,
     server::{header, token_of, under_faults},
@@ -54,6 +55,12 @@ pub(crate) fn routes() -> Router<Arc<World>> {
             "/youtube/v3/channels",
             get(async |State(world): Worldly, request: Request| {
                 under_faults(&world, PLATFORM, Step::Token, request, channels).await
+            }),
+        )
+        .route(
+            "/youtube/v3/videos",
+            get(async |State(world): Worldly, request: Request| {
+                under_faults(&world, PLATFORM, Step::List, request, videos).await
             }),
         )
         .route(
@@ -120,8 +127,10 @@ async fn begin(world: Arc<World>, request: Request) -> Response {
         let text = "The request metadata specifies an invalid video description.";
         return error(StatusCode::BAD_REQUEST, "invalidDescription", text);
     }
+    let privacy = body["status"]["privacyStatus"].as_str().unwrap_or("public").to_owned();
     let mut state = world.lock();
     let id = format!("session{}", state.next());
+    state.privacies.insert(id.clone(), privacy);
     let upload = Upload {
         platform: PLATFORM,
         account: channel.id,
@@ -256,6 +265,41 @@ async fn thumbnail(world: Arc<World>, request: Request) -> Response {
             Json(json!({"kind": "youtube#thumbnailSetResponse", "items": [item]})).into_response()
         }
     }
+}
+
+/// The resources of published videos, as `videos.list` tells them to their owner.
+async fn videos(world: Arc<World>, request: Request) -> Response {
+    let channel = match authorized(&world, &request) {
+        Ok(channel) => channel,
+        Err(refusal) => return *refusal,
+    };
+    let query = request.uri().query().unwrap_or_default();
+    let id = query.split('&').find_map(|pair| pair.strip_prefix("id=")).unwrap_or_default();
+    let found = world.found(PLATFORM, &channel.id, id);
+    let items: Vec<Value> = found.map(|(shown, fate)| resource(&world, &shown, fate)).into_iter().collect();
+    Json(json!({ "items": items })).into_response()
+}
+
+fn resource(world: &World, shown: &Shown, fate: Option<Fate>) -> Value {
+    let privacy = world.lock().privacies.get(&shown.upload).cloned().unwrap_or_else(|| "public".into());
+    let mut status = json!({"uploadStatus": "processed", "privacyStatus": privacy});
+    let mut details = json!({"contentRating": {}});
+    let mut processing = json!({"processingStatus": "succeeded"});
+    match fate {
+        Some(Fate::Processing) => {
+            status["uploadStatus"] = "uploaded".into();
+            processing["processingStatus"] = "processing".into();
+        }
+        Some(Fate::Failed) => {
+            status["uploadStatus"] = "failed".into();
+            status["failureReason"] = "codec".into();
+        }
+        Some(Fate::Private) => status["privacyStatus"] = "private".into(),
+        Some(Fate::Claimed) => details["regionRestriction"] = json!({"blocked": ["DE", "FR"]}),
+        Some(Fate::Adults) => details["contentRating"]["ytRating"] = "ytAgeRestricted".into(),
+        Some(Fate::Removed) | None => {}
+    }
+    json!({"id": shown.id, "status": status, "contentDetails": details, "processingDetails": processing})
 }
 
 async fn channels(world: Arc<World>, request: Request) -> Response {

@@ -95,6 +95,7 @@ pub enum JobKindSchema {
     RepostPublish,
     RepostLocate,
     RepostThumbnail,
+    RepostVerify,
     TokenRefresh,
     Upkeep,
     WebhookDelivery,
@@ -110,6 +111,8 @@ pub enum EventTypeSchema {
     RepostFailed,
     #[serde(rename = "repost.unconfirmed")]
     RepostUnconfirmed,
+    #[serde(rename = "repost.needs_attention")]
+    RepostNeedsAttention,
     #[serde(rename = "connection.needs_attention")]
     ConnectionNeedsAttention,
 }
@@ -192,6 +195,48 @@ pub struct ReceiptSchema {
     /// The public address, if it is known.
     pub url: Option<String>,
     /// When it was confirmed.
+    pub at: DateTime<Utc>,
+}
+
+/// What a platform made of something after it was published.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = Standing)]
+pub enum StandingSchema {
+    /// It is shown as it was asked for.
+    Live,
+    /// The platform still works on it.
+    Processing,
+    /// It is there, and fewer see it than was asked for.
+    NotPublic {
+        /// What the platform says.
+        why: String,
+    },
+    /// It is shown, but muted, not in every country, or not to everybody.
+    Limited {
+        /// What the platform says.
+        why: String,
+    },
+    /// It was refused after all, or removed.
+    Gone {
+        /// What the platform says.
+        why: String,
+    },
+    /// The platform could not tell.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// One look at something that was published.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Inspection)]
+pub struct InspectionSchema {
+    /// How it stands.
+    pub standing: StandingSchema,
+    /// When the platform was asked.
     pub at: DateTime<Utc>,
 }
 

@@ -1,6 +1,9 @@
 //! `migrate`, `doctor`, `healthcheck`, `settings`.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context as _, bail};
 use autorepost_converter::{Ffmpeg, INSTALL};
@@ -9,7 +12,9 @@ use autorepost_core::{
     media::MediaKey,
     port::{MediaStore as _, Ports},
 };
+use autorepost_platforms::instagram::versions;
 use autorepost_storage::LocalMediaStore;
+use chrono::DateTime;
 use futures_util::stream;
 use serde_json::json;
 
@@ -72,6 +77,9 @@ pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
         note("public address", public_address(url).await.map_err(text));
     }
     note("ffmpeg", ffmpeg(&context.config).await);
+    let version = &context.config.instagram_version;
+    let now = DateTime::from(SystemTime::now());
+    note("Instagram's API", versions::warning(version, now).map_or_else(|| Ok(version.clone()), Err));
     if context.config.redis.is_some() {
         note("Redis", redis(&context.config).await.map_err(text));
     }

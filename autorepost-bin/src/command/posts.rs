@@ -196,8 +196,10 @@ pub async fn posts(context: &Context, options: cli::Posts) -> anyhow::Result<Exi
 
 fn cell(repost: &Repost) -> String {
     match &repost.state {
-        RepostState::Published { receipt, .. } => {
-            format!("published\n{}", receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or_default())
+        RepostState::Published { receipt, inspection, .. } => {
+            let standing = inspection.as_ref().map(|seen| &seen.standing).filter(|seen| seen.needs_attention());
+            let but = standing.map(|seen| format!(", but {}", brief(&seen.to_string(), 48))).unwrap_or_default();
+            format!("published{but}\n{}", receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or_default())
         }
         state => match state.reason() {
             Some(reason) => format!("{}\n{}", state.name(), brief(&reason.text, 48)),

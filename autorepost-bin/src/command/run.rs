@@ -7,6 +7,7 @@ use autorepost_core::{
     rule::RuleState,
     worker::Worker,
 };
+use autorepost_platforms::instagram::versions;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Context, operator};
@@ -77,7 +78,7 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let (database, media) = (wiring.database.clone(), wiring.media.clone());
     let meters = Arc::new(Meters::default());
     let counting = Arc::clone(&meters);
-    wiring.observer = Some(Arc::new(move |sent| counting.sent(sent)));
+    wiring.observer = Some(Arc::new(move |told| counting.told(told)));
     let ports = wiring.ports(Arc::new(Fan(vec![context.events(), meters.clone()])))?;
     let mut checked = vec![
         checks::database(database.clone()),
@@ -104,7 +105,7 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     let (last, lasting) = watch::channel(false);
     let told = tell(config, parts, &ports, meters, pulse.clone(), &lasting);
     if let Some(pulse) = pulse {
-        greet(&ports).await?;
+        greet(&ports, &config.instagram_version).await?;
         let name = format!("{}-{:08x}", parts.name(), ports.entropy.number() as u32);
         let worker = Arc::new(Worker::new(ports, config.policy(), name));
         running.spawn(async { Ok(crew::work(worker, pulse, stopped).await?) });
@@ -167,11 +168,14 @@ fn tell(
     told
 }
 
-async fn greet(ports: &Ports) -> anyhow::Result<()> {
+async fn greet(ports: &Ports, version: &str) -> anyhow::Result<()> {
     let operator = operator(ports);
     let (accounts, rules) = (operator.connections().await?, operator.rules().await?);
     let active = rules.iter().filter(|rule| rule.state == RuleState::Active).count();
     tracing::info!("working for {} accounts by {active} active rules", accounts.len());
+    if let Some(text) = versions::warning(version, ports.clock.now()) {
+        tracing::warn!("{text}");
+    }
     if accounts.is_empty() {
         tracing::warn!("no account is connected so far: \"autorepost connect\" may be used while this runs");
     }

@@ -8,7 +8,9 @@ use autorepost_core::{
     job::sync_key,
     port::{Ports, RepostQuery},
     repost::Repost,
+    state::Owner,
 };
+use autorepost_platforms::instagram::versions;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -34,7 +36,9 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
     for repost in &reposts {
         *states.entry(repost.state.name()).or_default() += 1;
     }
-    let needing = |repost: &&Repost| matches!(repost.state.name(), "failed" | "unconfirmed" | "waiting");
+    let looked = |repost: &Repost| repost.state.inspection().is_some_and(|seen| seen.standing.needs_attention());
+    let needing =
+        |repost: &&Repost| matches!(repost.state.name(), "failed" | "unconfirmed" | "waiting") || looked(repost);
     let need: Vec<_> = reposts.iter().filter(needing).collect();
     let jobs = ports.jobs.stats().await?;
     let jobs: Vec<_> = jobs
@@ -42,7 +46,8 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
         .map(|one| json!({ "kind": one.kind, "state": one.state, "count": one.count, "oldest": one.oldest }))
         .collect();
     let brakes = operator.brakes().await?;
-    let value = json!({ "accounts": accounts, "reposts": states, "need": need, "jobs": jobs, "brakes": brakes });
+    let warning = versions::warning(&context.config.instagram_version, now);
+    let value = json!({ "warning": warning, "accounts": accounts, "reposts": states, "need": need, "jobs": jobs, "brakes": brakes });
     context.show(&value, || {
         if connections.is_empty() {
             return "no account is connected: use \"autorepost connect\"\n".into();
@@ -61,6 +66,9 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
             ]);
         }
         let mut out = format!("{head}\n");
+        if let Some(warning) = &warning {
+            out.push_str(&format!("{warning}\n"));
+        }
         for brake in &brakes {
             out.push_str(&format!("publishing is stopped: {} (\"autorepost resume\" lets it go on)\n", brake.reason));
         }
@@ -80,8 +88,10 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
         out.push('\n');
         for repost in need.iter().take(NAMED_MAX) {
             let reason = repost.state.reason();
-            let why = reason.map(|reason| brief(&reason.text, 90)).unwrap_or_default();
-            let owner = reason.map(|reason| reason.owner.text()).unwrap_or_default();
+            let standing = repost.state.inspection().map(|seen| seen.standing.to_string());
+            let why = reason.map(|reason| reason.text.clone()).or(standing).unwrap_or_default();
+            let why = brief(&why, 90);
+            let owner = reason.map_or(Owner::Operator, |reason| reason.owner).text();
             let (platform, state) = (repost.key.platform.title(), repost.state.name());
             out.push_str(&format!("  {platform} {} {state}: {why} ({owner})\n", repost.key.post));
         }

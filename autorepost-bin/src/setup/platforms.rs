@@ -104,6 +104,7 @@ impl Platforms {
                 facebook_url: or("AUTOREPOST_FACEBOOK_URL", instagram.facebook_url),
                 instagram_app: config.instagram.clone(),
                 facebook_app: config.facebook.clone(),
+                version: config.instagram_version.clone(),
                 ..instagram
             },
             youtube: config.youtube.clone().map(|App { id, secret }| {

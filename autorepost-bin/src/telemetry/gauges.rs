@@ -58,6 +58,7 @@ impl Gauges {
             }
             self.meters.upkeep();
             self.of_the_process();
+            self.meters.show_allowances(self.ports.clock.now());
             match timeout(READ_MAX, self.of_the_database()).await {
                 Ok(Ok(())) => {}
                 // Whoever needs the database logs that it is away: readers of the metrics see it by the age of the gauges.

@@ -12,13 +12,16 @@ use autorepost_core::{
     job::JobKind,
     port::{EventSink, Signal},
 };
-use autorepost_platforms::Sent;
+use autorepost_platforms::{Allowance, Sent, Told};
+use chrono::{DateTime, Utc};
 use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use metrics_util::MetricKindMask;
 
 use super::metric::{self, Kind, METRICS, Metric};
 
+/// Allowances that are remembered at most.
+const ALLOWANCES_MAX: usize = 500;
 /// Transfers that are followed at once at most; beyond it one is counted when it has ended.
 const TRANSFERS_MAX: usize = 1024;
 /// A gauge that is not set for so long is gone: what it told of may be gone too.
@@ -36,6 +39,7 @@ pub struct Meters {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     moved: Mutex<HashMap<Move, u64>>,
+    allowances: Mutex<Vec<Allowance>>,
 }
 
 impl Default for Meters {
@@ -50,7 +54,7 @@ impl Default for Meters {
         }
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
-        let meters = Self { recorder, handle, moved: Mutex::default() };
+        let meters = Self { recorder, handle, moved: Mutex::default(), allowances: Mutex::default() };
         meters.describe();
         meters.begin_at_zero();
         meters
@@ -81,6 +85,36 @@ impl Meters {
     /// Observes a time.
     pub fn observe(&self, metric: &'static Metric, values: &[&str], time: Duration) {
         self.recorder.register_histogram(&key(metric, values), &METADATA).record(time.as_secs_f64());
+    }
+
+    /// Takes what a client of a platform tells.
+    pub fn told(&self, told: Told<'_>) {
+        match told {
+            Told::Sent(sent) => self.sent(sent),
+            Told::Allowance(allowance) => self.allowance(allowance),
+        }
+    }
+
+    /// Remembers what is left of an allowance.
+    fn allowance(&self, told: &Allowance) {
+        let key = |one: &Allowance| (one.platform, one.account.clone(), one.budget);
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        allowances.retain(|one| key(one) != key(told));
+        if allowances.len() < ALLOWANCES_MAX {
+            allowances.push(told.clone());
+        }
+        self.show(told);
+    }
+
+    /// Shows again what is left of allowances, and forgets those that have renewed themselves.
+    pub fn show_allowances(&self, now: DateTime<Utc>) {
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        allowances.retain(|one| one.until > now);
+        allowances.iter().for_each(|one| self.show(one));
+    }
+
+    fn show(&self, one: &Allowance) {
+        self.set(&metric::BUDGET, &[one.platform.as_str(), &one.account, one.budget], one.remaining as f64);
     }
 
     /// Counts a request to a platform.
@@ -192,6 +226,26 @@ mod tests {
         [30, 10, 100].into_iter().for_each(|bytes| meters.emit(&to(bytes)));
         assert_eq!(value(&meters, series), Some(100. + 30. + 100.));
         assert!(meters.moved.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_allowance_is_shown_as_it_was_told_last_until_it_renews_itself() {
+        let meters = Meters::default();
+        let now: DateTime<Utc> = DateTime::UNIX_EPOCH;
+        let told = |remaining| Allowance {
+            platform: Platform::X,
+            account: "7".into(),
+            budget: "posts_day",
+            remaining,
+            until: now + chrono::TimeDelta::hours(1),
+        };
+        [5, 4].into_iter().for_each(|remaining| meters.told(Told::Allowance(&told(remaining))));
+        meters.show_allowances(now);
+        let series = "autorepost_budget_remaining{platform=\"x\",account=\"7\",budget=\"posts_day\"}";
+        assert_eq!(value(&meters, series), Some(4.), "{}", meters.render());
+        assert_eq!(meters.allowances.lock().unwrap().len(), 1);
+        meters.show_allowances(now + chrono::TimeDelta::hours(2));
+        assert!(meters.allowances.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -71,6 +71,8 @@ metrics! {
         "Requests to a platform by what they were for, and the status of the answer; `none` when there was none.";
     REQUEST_DURATION = "autorepost_platform_request_seconds", REQUEST_SECONDS, ["platform"],
         "How long the head of a platform's answer took; an upload counts with its bytes.";
+    BUDGET = "autorepost_budget_remaining", Gauge, ["platform", "account", "budget"],
+        "What is left of an allowance, as its platform told it last, until it renews itself. No account for what all share.";
     TRANSFER = "autorepost_transfer_bytes_total", Counter, ["platform"],
         "Bytes of videos that moved: from the source, or to a destination, but the last chunk of YouTube, which publishes. A resumed upload counts from its beginning.";
     TOKEN_EXPIRY = "autorepost_token_expiry_seconds", Gauge, ["platform", "connection"],

@@ -46,7 +46,7 @@ async fn a_token_file_that_cannot_work_is_refused() {
         ("youtube", "{\"access_token\": \"hunter2\"}", "YouTube"),
         ("x", "{\"access_token\": \"hunter2\"}", "no oauth_token"),
         ("x", "{\"oauth_token\": \"hunter2\"}", "no oauth_token_secret"),
-        ("x", "{\"oauth_token\": \"hunter2\", \"oauth_token_secret\": \"hunter2\"}", "X answered 401"),
+        ("x", "{\"oauth_token\": \"hunter2\", \"oauth_token_secret\": \"hunter2\"}", "X refuses the token"),
     ] {
         stage.write("token", token);
         let told = stage.fails(1, &["connect", platform, "--token", "token"]).await;

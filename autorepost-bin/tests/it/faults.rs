@@ -78,7 +78,7 @@ async fn play(case: &Case) {
     // When a post is out, the checks of the credentials at the start are over, which would meet the faults too.
     stage.add_posts([1]);
     stage.all_once([1]).await;
-    let faults = DESTINATIONS.map(|platform| Fault::first(platform, case.step, case.effect, 1));
+    let faults = DESTINATIONS.map(|platform| Fault::first(platform, case.step, case.effect.clone(), 1));
     stage.world().set_faults(faults.into());
     stage.add_posts([LARGE]);
     stage.all_once([1, LARGE]).await;
@@ -100,7 +100,7 @@ async fn each_fault_alone_ends_well_and_is_told() {
 async fn each_fault_of_the_source_ends_well() {
     let play = async |(step, effect): &(Step, Effect)| {
         let stage = Stage::ready().await;
-        stage.world().set_faults(vec![Fault::first(Platform::TikTok, *step, *effect, 2)]);
+        stage.world().set_faults(vec![Fault::first(Platform::TikTok, *step, effect.clone(), 2)]);
         stage.add_posts([LARGE]);
         let daemon = stage.start().await;
         stage.all_once([LARGE]).await;

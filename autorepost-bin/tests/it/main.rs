@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod after;
 mod api;
 mod bad_input;
 #[path = "../../../autorepost-adapters/platforms/tests/it/browser.rs"]

@@ -23,6 +23,7 @@ use crate::{
         Publication, Source, Timing,
     },
     post::{FoundPost, Unusable},
+    standing::Standing,
     state::{Receipt, Ticket},
 };
 
@@ -172,6 +173,9 @@ struct World {
     late: Vec<(DateTime<Utc>, String)>,
     polls: u32,
     faults: BTreeMap<&'static str, VecDeque<Fault>>,
+    /// Errors that the next calls of `begin` end with.
+    refusals: VecDeque<Error>,
+    standing: Option<Standing>,
     counter: u64,
 }
 
@@ -196,9 +200,19 @@ impl MemoryDestination {
         }
     }
 
-    /// Adds a fault to the next call of a step: `begin`, `upload`, `poll`, `commit`, `find` or `thumbnail`.
+    /// Adds a fault to the next call of a step: `begin`, `upload`, `poll`, `commit`, `find`, `inspect` or `thumbnail`.
     pub fn fault(&self, step: &'static str, fault: Fault) {
         lock(&self.state).faults.entry(step).or_default().push_back(fault);
+    }
+
+    /// Makes the next call of `begin` end with this error.
+    pub fn refuse_next(&self, error: Error) {
+        lock(&self.state).refusals.push_back(error);
+    }
+
+    /// Sets how everything stands that is shown.
+    pub fn set_standing(&self, standing: Standing) {
+        lock(&self.state).standing = Some(standing);
     }
 
     /// Sets what repeating a commit does.
@@ -295,6 +309,9 @@ impl Destination for MemoryDestination {
 
     async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket> {
         Yield(false).await;
+        if let Some(error) = lock(&self.state).refusals.pop_front() {
+            return Err(error);
+        }
         let fault = self.take_fault("begin");
         if fault == Some(Fault::Before) {
             return Err(self.lost("begin upload"));
@@ -426,6 +443,19 @@ impl Destination for MemoryDestination {
         Ok(match state.shown.iter().find(mine) {
             Some(shown) => Finding::Published(self.receipt(shown.id.clone())),
             None => Finding::Absent,
+        })
+    }
+
+    async fn inspect(&self, _: &Publication<'_>, id: &str) -> Result<Standing> {
+        Yield(false).await;
+        if self.take_fault("inspect").is_some() {
+            return Err(self.lost("inspect"));
+        }
+        let state = lock(&self.state);
+        let gone = || Standing::Gone { why: "there is no such post".into() };
+        Ok(match state.shown.iter().any(|shown| shown.id == id) {
+            true => state.standing.clone().unwrap_or(Standing::Live),
+            false => gone(),
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     post::{Post, PostKind},
     repost::{Entry, Repost},
     rule::Rule,
-    state::{Owner, RepostState},
+    state::{Owner, Reason, RepostState},
 };
 
 /// Everything that is known of a post.
@@ -153,6 +153,9 @@ fn untouched(
 pub(crate) fn next(state: &RepostState, job: Option<&Job>) -> Next {
     let say = |owner, at, text: &str| Next { owner, at, text: text.to_owned() };
     match state {
+        RepostState::Published { inspection: Some(seen), .. } if seen.standing.needs_attention() => {
+            say(Owner::Operator, None, "nothing by itself; look at it on the platform")
+        }
         RepostState::Published { .. } => say(Owner::Nobody, None, "nothing: it is published"),
         RepostState::Skipped { reason } | RepostState::Failed { reason } => {
             let text = "nothing by itself; \"autorepost repost\" tries it again";
@@ -161,6 +164,10 @@ pub(crate) fn next(state: &RepostState, job: Option<&Job>) -> Next {
         RepostState::Unconfirmed { .. } => {
             let text = "a person looks whether it is there, and says so with \"autorepost settle\"";
             say(Owner::Operator, None, text)
+        }
+        RepostState::Waiting { until: Some(until), reason: Reason { owner: Owner::Quota, .. }, .. } => {
+            let text = format!("waits for quota until {}", time(*until));
+            say(Owner::Quota, Some(*until), &text)
         }
         RepostState::Waiting { until, reason, .. } => say(reason.owner, *until, "it looks again"),
         state => {
@@ -225,6 +232,9 @@ impl fmt::Display for Story {
             let where_ = receipt.url.as_deref().or(receipt.id.as_deref()).unwrap_or("proven, but without an address");
             writeln!(f, "  at {where_}")?;
         }
+        if let Some(seen) = repost.state.inspection() {
+            writeln!(f, "  looked at {}: {}", time(seen.at), seen.standing)?;
+        }
         if let Some(reason) = repost.state.reason() {
             writeln!(f, "  because {}", reason.text)?;
             if let Some(code) = &reason.code {
@@ -238,7 +248,9 @@ impl fmt::Display for Story {
                 writeln!(f, "  | {line}")?;
             }
         }
-        let at = self.next.at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
+        // What waits for quota says itself until when.
+        let at = self.next.at.filter(|_| self.next.owner != Owner::Quota);
+        let at = at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
         writeln!(f, "  next: {}{at} ({})", self.next.text, self.next.owner.text())?;
         writeln!(f, "  journal:")?;
         for entry in &self.journal {

@@ -1,5 +1,6 @@
 //! Asking for a repost, and settling one that is in doubt.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
@@ -225,10 +226,10 @@ impl Operator<'_> {
         let name = event.name();
         let state = apply(repost.state.clone(), event)?;
         let entry = self.entry(name, state.name(), detail);
-        let before = repost.state.name();
+        let before = &repost.state;
         let repost = Repost { state, rule, updated_at: now, ..repost.clone() };
         let mut jobs = match repost.state.is_terminal() {
-            true => Vec::new(),
+            true => self.verification(&repost, now),
             false => vec![NewJob::prep(self.job_id(), &repost, now)],
         };
         jobs.extend(notice::of_repost(self.ports, now, before, &repost).await?);
@@ -236,6 +237,16 @@ impl Operator<'_> {
         let stored = self.ports.reposts.step(&step).await?;
         self.ports.wake.wake();
         Ok(stored)
+    }
+
+    /// The job that asks what became of what a person saw, if they could name it.
+    fn verification(&self, repost: &Repost, now: DateTime<Utc>) -> Vec<NewJob> {
+        match &repost.state {
+            RepostState::Published { receipt: Receipt { id: Some(_), .. }, .. } => {
+                vec![NewJob::verify(self.job_id(), repost, now)]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

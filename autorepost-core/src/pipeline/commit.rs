@@ -12,7 +12,7 @@ use crate::{
         stepping::{Passage, With},
     },
     policy::{after, before},
-    port::{After, Commit, EntropyExt, Finding, Guard, Signal},
+    port::{After, Commit, EntropyExt, Finding, Guard},
     repost::Repost,
     state::{Attempt, Event, Owner, Reason, Receipt},
     worker::Worker,
@@ -90,9 +90,13 @@ impl Worker {
         }
     }
 
-    /// The public sees it. Where, if that is not known yet, is the question of a job of its own.
+    /// The public sees it. Where, if that is not known yet, and what becomes of it are the questions of jobs of their own.
     pub(super) async fn confirmed(&self, job: &Job, repost: &Repost, receipt: Receipt, detail: String) -> Result<()> {
         let mut with = With::finish(Finish::Done);
+        if receipt.id.is_some() {
+            let due = after(self.now(), self.policy.inspect_first);
+            with.jobs.push(NewJob::verify(self.job_id(), repost, due));
+        }
         if receipt.id.is_some() && receipt.url.is_none() {
             with.jobs.push(NewJob::locate(self.job_id(), repost, self.now()));
         }
@@ -145,13 +149,7 @@ impl Worker {
             "{platform} @{} was paused: {} posts went there within {minutes} minutes. Look what causes them, then resume it",
             connection.handle, self.policy.anomaly_max
         );
-        let next = Connection { paused: true, status_detail: Some(text.clone()), ..connection.clone() };
-        match self.store_connection(job, connection, &next).await {
-            Ok(_) => self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text }),
-            // Somebody changed the row meanwhile: the next try meets the same guard.
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            Err(error) => return Err(error),
-        }
+        self.stop(job, connection, "anomaly", &text).await?;
         let until = after(self.now(), self.policy.hold);
         self.hold(job, repost, until, Reason::new(Owner::Operator, text)).await?;
         Ok(Turn::Over)

@@ -59,7 +59,18 @@ impl Worker {
         before: &Connection,
         next: &Connection,
     ) -> Result<Connection> {
-        let jobs = notice::of_connection(&self.ports, self.now(), before, next).await?;
+        self.store_connection_for(job, before, next, None).await
+    }
+
+    /// The same; `stopped_for` says why it is paused from now on, if it is.
+    pub(super) async fn store_connection_for(
+        &self,
+        job: &Job,
+        before: &Connection,
+        next: &Connection,
+        stopped_for: Option<&str>,
+    ) -> Result<Connection> {
+        let jobs = notice::of_connection(&self.ports, self.now(), (before, next), stopped_for).await?;
         let stored = self.ports.connections.update(next, Some(job.lease()), &jobs).await?;
         if !jobs.is_empty() {
             self.ports.wake.wake();

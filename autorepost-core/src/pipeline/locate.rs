@@ -22,7 +22,7 @@ impl Worker {
         let Some(repost) = self.ports.reposts.get(job.new.tenant, id).await? else {
             return Ok(End::Finish(Finish::Done));
         };
-        let RepostState::Published { receipt, submission } = &repost.state else {
+        let RepostState::Published { receipt, submission, .. } = &repost.state else {
             return Ok(End::Finish(Finish::Done));
         };
         let (Some(at_platform), None) = (&receipt.id, &receipt.url) else {

@@ -18,9 +18,9 @@ use crate::{
         stepping::{Gate, Passage, With},
     },
     policy::after,
-    port::{Destination, Finding, Poll, Progress, Publication, RepostQuery, Signal, Stored, StoredBody},
+    port::{Budget, Destination, Finding, Poll, Progress, Publication, RepostQuery, Signal, Stored, StoredBody},
     repost::Repost,
-    state::{Attempt, Event, Owner, Reason, RepostState, Resume},
+    state::{Attempt, Event, RepostState, Resume},
     submission::Submission,
     worker::{End, Worker},
 };
@@ -90,9 +90,7 @@ impl Worker {
             }
         };
         let now = self.now();
-        if let Some(until) = self.ports.limiter.closed_until(&repost.publish_lane(), now).await? {
-            let reason = repost.state.reason().filter(|reason| reason.owner == Owner::Quota).cloned();
-            let reason = reason.unwrap_or_else(|| Reason::new(Owner::Quota, "the platform allows no more for now"));
+        if let Some((until, reason)) = self.closed(repost, now).await? {
             self.hold(job, repost, until, reason).await?;
             return Ok(Turn::Over);
         }
@@ -145,7 +143,13 @@ impl Worker {
             Ok(acting) => acting,
             Err(error) => return self.failed_turn(job, repost, &error).await,
         };
-        match acting.destination(self)?.begin(&acting.publication(now)).await {
+        if let Some((until, reason)) = self.allowance(repost, &acting).await? {
+            self.hold(job, repost, until, reason).await?;
+            return Ok(Turn::Over);
+        }
+        let answer = acting.destination(self)?.begin(&acting.publication(now)).await;
+        self.heed(job, repost, answer.as_ref().err()).await?;
+        match answer {
             Ok(ticket) => {
                 let detail = format!("ticket {}", short(&ticket.handle));
                 Ok(Turn::Go(Box::new(self.step(job, repost, Event::Began(ticket), detail, With::keep()).await?)))
@@ -184,7 +188,13 @@ impl Worker {
             Err(error) => return self.failed_turn(job, repost, &error).await,
         };
         let destination = acting.destination(self)?;
-        match destination.poll(&acting.publication(self.now()), &attempt.ticket).await {
+        if let Some((until, reason)) = self.probe(repost).await? {
+            self.hold(job, repost, until, reason).await?;
+            return Ok(Turn::Over);
+        }
+        let answer = destination.poll(&acting.publication(self.now()), &attempt.ticket).await;
+        self.heed(job, repost, answer.as_ref().err()).await?;
+        match answer {
             Ok(Poll::Ready) => self.commit(job, repost, passage, attempt, &acting).await,
             Ok(Poll::Pending { after: wait, note }) => {
                 let run_at = after(self.now(), wait);
@@ -279,6 +289,10 @@ impl Acting {
 
     pub fn publication(&self, now: DateTime<Utc>) -> Publication<'_> {
         Publication { access: &self.access, submission: &self.submission, body: &self.body, now }
+    }
+
+    pub fn budgets(&self, worker: &Worker) -> Result<Vec<Budget>> {
+        Ok(self.destination(worker)?.budgets(&self.access))
     }
 
     pub fn destination<'a>(&self, worker: &'a Worker) -> Result<&'a dyn Destination> {

@@ -10,7 +10,7 @@ use crate::{
     job::{Finish, Job, NewJob},
     notice,
     policy::after,
-    port::{After, EntropyExt, Guard, RepostQuery, Signal, Step},
+    port::{After, Guard, RepostQuery, Signal, Step},
     repost::{Entry, Repost},
     rule::{DestinationSpec, Rule, RuleState},
     state::{Event, Owner, Reason, apply},
@@ -77,11 +77,13 @@ impl Worker {
         let now = self.now();
         let name = event.name();
         let quiet = matches!(event, Event::Sent(_));
+        // A look at what is public moves nothing: its media need not be kept for longer.
+        let updated_at = if matches!(event, Event::Inspected(_)) { repost.updated_at } else { now };
         let state = apply(repost.state.clone(), event)?;
         let entry = (!quiet).then(|| self.entry(job, now, name, state.name(), &detail));
         let committed_at = state.attempt().and_then(|attempt| attempt.last_commit_at);
         let last_commit_at = committed_at.or(repost.last_commit_at);
-        let next = Repost { state, last_commit_at, updated_at: now, ..repost.clone() };
+        let next = Repost { state, last_commit_at, updated_at, ..repost.clone() };
         self.write(job, repost, next, entry, with, &detail).await
     }
 
@@ -109,7 +111,7 @@ impl Worker {
         detail: &str,
     ) -> Result<Repost> {
         let With { after, mut jobs, guards } = with;
-        jobs.extend(notice::of_repost(&self.ports, self.now(), before.state.name(), &repost).await?);
+        jobs.extend(notice::of_repost(&self.ports, self.now(), &before.state, &repost).await?);
         let step = Step { lease: Some(job.lease()), repost, entry, guards, after, jobs };
         let stored = self.ports.reposts.step(&step).await?;
         if before.state.name() != stored.state.name() {
@@ -255,18 +257,7 @@ impl Worker {
         let now = self.now();
         match error.kind() {
             ErrorKind::LeaseLost | ErrorKind::Conflict => return Err(clone_of(error)),
-            ErrorKind::Quota | ErrorKind::RateLimited => {
-                let wait = match error.retry_hint() {
-                    crate::Retry::After(_) => self.policy.backoff(error.retry_hint(), 1, self.ports.entropy.number()),
-                    _ => self.policy.hold,
-                };
-                let until = after(now, wait);
-                // Trouble at the source is nobody's at the destination.
-                if !repost.state.needs_prep() {
-                    self.ports.limiter.close(&repost.publish_lane(), until).await?;
-                }
-                return self.hold(job, repost, until, Reason::from_error(error)).await;
-            }
+            ErrorKind::Quota | ErrorKind::RateLimited => return self.out_of_quota(job, repost, error).await,
             // A key can be put back, an account connected anew: nothing is wrong with the repost.
             ErrorKind::Unsealable => {
                 return self.hold(job, repost, after(now, self.policy.hold), Reason::from_error(error)).await;
@@ -312,7 +303,9 @@ impl Worker {
 /// Why a connection cannot be used now, if so.
 pub(crate) fn unusable(connection: &Connection) -> Option<Reason> {
     if connection.paused {
-        return Some(Reason::new(Owner::Operator, format!("connection @{} is paused", connection.handle)));
+        let why = connection.status_detail.as_ref().filter(|_| connection.status == ConnectionStatus::Active);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        return Some(Reason::new(Owner::Operator, format!("connection @{} is paused{why}", connection.handle)));
     }
     match connection.status {
         ConnectionStatus::NeedsReconnect | ConnectionStatus::Revoked => {

@@ -10,8 +10,9 @@ use crate::{
     Error, Platform, Result,
     connection::AccountId,
     credential::{Access, Credential},
-    port::{Body, ByteStream},
+    port::{Body, Budget, ByteStream},
     post::{FoundPost, Unusable},
+    standing::Standing,
     state::{Receipt, Ticket},
     submission::Submission,
 };
@@ -80,6 +81,11 @@ pub trait Destination: Send + Sync {
     /// The times on which reconciling rests.
     fn timing(&self) -> Timing;
 
+    /// The allowances of which beginning an upload takes a unit each, where the platform publishes numbers.
+    fn budgets(&self, _: &Access) -> Vec<Budget> {
+        Vec::new()
+    }
+
     /// Opens an upload. Not visible; calling it again opens another.
     async fn begin(&self, publication: &Publication<'_>) -> Result<Ticket>;
 
@@ -121,6 +127,13 @@ pub trait Destination: Send + Sync {
     /// [`commit`](Destination::commit) cannot bring it along. Calling it again is harmless.
     async fn set_thumbnail(&self, _: &Publication<'_>, _id: &str, _jpeg: Bytes) -> Result<()> {
         Err(Error::internal("set thumbnail", format!("{} takes none after the publication", self.platform().title())))
+    }
+
+    /// How that stands which was published as `id`, held against what was asked for. Reads only.
+    ///
+    /// [`Gone`](Standing::Gone) only when the platform itself says that it is not there, or no more.
+    async fn inspect(&self, _: &Publication<'_>, _id: &str) -> Result<Standing> {
+        Ok(Standing::Unknown { why: "this destination cannot be asked".into() })
     }
 }
 

@@ -17,6 +17,7 @@ use autorepost_core::{
     post::{FoundPost, PostKind, Unusable},
     rule::ReplySettings,
     seal::KeyRing,
+    standing::Standing,
     state::{Attempt, Event, Owner, RepostState, Ticket, apply},
     submission::{Content, Submission},
     worker::Worker,
@@ -87,6 +88,83 @@ fn a_commit_whose_answer_is_lost_is_found_and_not_repeated() {
         assert_eq!(it.shown(), [1, 1, 1], "{repeat:?}");
         assert!(it.journal(&it.repost("1", Platform::X)).contains(&"in_doubt".to_owned()));
     }
+}
+
+/// What a platform makes of a publication later is written down and told, and never moves the repost.
+#[test]
+fn what_becomes_of_a_publication_is_asked_twice_and_told() {
+    let it = Installation::new(40);
+    it.post("1", 60);
+    it.run_for(10 * MINUTE);
+    let x = &it.bench.destinations[&Platform::X];
+    x.set_standing(Standing::Limited { why: "withheld in DE".into() });
+    x.fault("inspect", Fault::Before);
+    it.run_for(2 * HOUR);
+    let repost = it.repost("1", Platform::X);
+    let seen = repost.state.inspection().unwrap();
+    assert_eq!(seen.standing.to_string(), "limited: withheld in DE");
+    assert_eq!(it.repost("1", Platform::YouTube).state.inspection().unwrap().standing, Standing::Live);
+    x.set_standing(Standing::Gone { why: "removed".into() });
+    it.run_for(23 * HOUR);
+    let repost = it.repost("1", Platform::X);
+    assert_eq!((repost.state.name(), repost.state.inspection().unwrap().standing.name()), ("published", "gone"));
+    x.set_standing(Standing::Live);
+    it.run_for(48 * HOUR);
+    assert_eq!(it.repost("1", Platform::X).state.inspection().unwrap().standing.name(), "gone", "nobody asks any more");
+    let looks = it.journal(&repost).into_iter().filter(|event| event == "inspected").count();
+    assert_eq!((looks, it.shown()), (2, vec![1, 1, 1]));
+}
+
+/// A platform that never answers cannot tell; one that takes more than a day to process is looked at by a person.
+#[test]
+fn a_platform_that_cannot_tell_is_not_asked_for_ever() {
+    let it = Installation::new(41);
+    it.post("1", 60);
+    it.run_for(10 * MINUTE);
+    let x = &it.bench.destinations[&Platform::X];
+    (0..100).for_each(|_| x.fault("inspect", Fault::Before));
+    it.bench.destinations[&Platform::YouTube].set_standing(Standing::Processing);
+    it.run_for(72 * HOUR);
+    let standing = |platform| it.repost("1", platform).state.inspection().unwrap().standing.clone();
+    assert!(matches!(standing(Platform::X), Standing::Unknown { .. }));
+    assert!(matches!(standing(Platform::YouTube), Standing::NotPublic { .. }));
+    assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+/// An allowance that only money brings back holds the account, and nothing else, until a person resumes it.
+#[test]
+fn an_allowance_that_no_time_brings_back_holds_the_account_for_a_person() {
+    let it = Installation::new(42);
+    let error = Error::new(ErrorKind::Quota, "begin", "the app has no credits").owner(Owner::Operator);
+    it.bench.destinations[&Platform::X].refuse_next(error);
+    it.post("1", 60);
+    it.run_for(2 * HOUR);
+    assert_eq!(it.states("1"), ["published", "published", "waiting"]);
+    let reason = it.repost("1", Platform::X).state.reason().cloned().unwrap();
+    assert_eq!(reason.owner, Owner::Operator);
+    assert!(reason.text.contains("is paused") && reason.text.contains("no credits"), "{}", reason.text);
+    let operator = Operator::new(&it.bench.ports, TenantId::OWNER, "test");
+    block_on(operator.set_paused("x", false)).unwrap();
+    it.run_for(HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+/// What holds for the app holds for all of its accounts; `explain` says until when.
+#[test]
+fn a_quota_of_the_whole_platform_closes_it_for_every_account() {
+    let it = Installation::new(43);
+    let error = Error::new(ErrorKind::Quota, "begin", "used up").retry(Retry::After(6 * HOUR)).shared();
+    it.bench.destinations[&Platform::YouTube].refuse_next(error);
+    it.post("1", 60);
+    it.run_for(HOUR);
+    let closed = block_on(it.bench.ports.limiter.closed_until("platform:youtube", it.bench.clock.now())).unwrap();
+    assert!(closed.is_some_and(|until| until > it.bench.clock.now() + TimeDelta::hours(4)));
+    let operator = Operator::new(&it.bench.ports, TenantId::OWNER, "test");
+    let post = block_on(operator.post("1")).unwrap();
+    let told = block_on(operator.explain(&post)).unwrap().to_string();
+    assert!(told.contains("next: waits for quota until 2025-11-2"), "{told}");
+    it.run_for(7 * HOUR);
+    assert_eq!(it.states("1"), ["published"; 3]);
 }
 
 #[test]

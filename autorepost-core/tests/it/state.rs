@@ -108,7 +108,7 @@ fn only_knowledge_or_a_persons_word_leaves_committing() {
 #[test]
 fn nothing_leaves_published() {
     for event in events() {
-        let state = RepostState::Published { receipt: receipt(), submission: submission() };
+        let state = RepostState::Published { receipt: receipt(), submission: submission(), inspection: None };
         assert!(apply(state, event.clone()).is_err(), "{}", event.name());
     }
 }

@@ -156,10 +156,10 @@ fn upset(dice: &Dice) -> Act {
     let (who, on) = (dice.byte(), dice.one_in(2));
     match dice.below(44) {
         0..9 => Act::Flaw(who, Op::Commit, flaw(dice)),
-        9..15 => Act::Flaw(who, OPS[dice.below(5) as usize], flaw(dice)),
-        15 => Act::Flaw(who, OPS[dice.below(5) as usize], Flaw::RateLimit(dice.below(900))),
+        9..15 => Act::Flaw(who, OPS[dice.below(OPS.len() as u64) as usize], flaw(dice)),
+        15 => Act::Flaw(who, OPS[dice.below(OPS.len() as u64) as usize], Flaw::RateLimit(dice.below(900))),
         16 if dice.one_in(4) => Act::Flaw(who, Op::Poll, Flaw::Unfit),
-        16 => Act::Flaw(who, [Op::Upload, Op::Poll, Op::Find][dice.below(3) as usize], Flaw::Gone),
+        16 => Act::Flaw(who, [Op::Upload, Op::Poll, Op::Find, Op::Inspect][dice.below(4) as usize], Flaw::Gone),
         17..20 => Act::Drop(dice.below(1 << 16) as u16),
         20..23 => Act::Crash(who),
         23..26 => Act::Freeze(who, dice.below(120) as u16),

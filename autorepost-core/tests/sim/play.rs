@@ -98,6 +98,9 @@ fn judge(world: &World) -> Result<(), String> {
             _ => true,
         };
         let state = repost.state.name();
+        if state != "published" && world.was_published(repost) {
+            return Err(format!("what was published became {state}"));
+        }
         if let Some(event) = EventType::of_repost(state) {
             let (post, platform, told) = (&repost.key.post, repost.key.platform, world.told(repost, event));
             // What a person had tried again may have failed before, too.

@@ -14,6 +14,7 @@ use autorepost_core::{
     memory::Repeat,
     policy::{after, before},
     port::{Commit, Destination, Finding, Poll, Progress, Publication, Timing},
+    standing::Standing,
     state::{Receipt, Ticket},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,9 +42,10 @@ pub enum Op {
     Poll,
     Commit,
     Find,
+    Inspect,
 }
 
-pub const OPS: [Op; 5] = [Op::Begin, Op::Upload, Op::Poll, Op::Commit, Op::Find];
+pub const OPS: [Op; 6] = [Op::Begin, Op::Upload, Op::Poll, Op::Commit, Op::Find, Op::Inspect];
 
 /// How it goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub enum Flaw {
     Late(u64),
     /// Too many requests: come again after so many seconds. Nothing is done.
     RateLimit(u64),
-    /// The platform lets go of an upload that is not committed; of a search it can tell nothing.
+    /// The platform lets go of an upload that is not committed; of a search it can tell nothing; what it showed it removes.
     Gone,
     /// The platform looked at the video and refuses it.
     Unfit,
@@ -406,6 +408,21 @@ impl Destination for Site {
                 }
             }
         })
+    }
+
+    async fn inspect(&self, publication: &Publication<'_>, id: &str) -> Result<Standing> {
+        tick().await;
+        self.land();
+        let flaw = self.take(Op::Inspect);
+        self.stopped("inspect", flaw, publication)?;
+        let gone = || Standing::Gone { why: "the platform removed it".into() };
+        match flaw {
+            Some(Flaw::After | Flaw::Late(_)) => return Err(self.lost("inspect")),
+            Some(Flaw::Gone) => return Ok(gone()),
+            _ => {}
+        }
+        let there = self.state().shown.iter().any(|shown| shown.id == id);
+        Ok(if there { Standing::Live } else { gone() })
     }
 }
 

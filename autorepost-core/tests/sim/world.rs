@@ -175,6 +175,8 @@ impl World {
             sync_max: secs(1_200),
             audit_every: secs(2 * 3600),
             upkeep_every: secs(1_800),
+            inspect_first: secs(120),
+            inspect_last: secs(1_800),
             anomaly_max: setting.anomaly_max,
             ..Policy::default()
         };

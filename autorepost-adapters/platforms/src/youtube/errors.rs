@@ -1,81 +1,69 @@
-//! What YouTube's errors mean (YouTube Data API: errors, and the quota buckets of 1 June 2026).
+//! What YouTube's errors mean (YouTube Data API: errors, `videos.insert`, and the quota buckets of 1 June 2026; read
+//! 2026-11-23).
 
-use std::time::Duration;
+use autorepost_core::{
+    Error, ErrorKind as Kind,
+    state::Owner::{Operator, Reconnect},
+};
+use chrono::{DateTime, Utc};
 
-use autorepost_core::{Error, ErrorKind, Retry};
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
+use crate::{
+    catalogue::{DAY, MINUTE, Row, Wait, cleaned, with_words},
+    http::Answer,
+};
 
-use crate::http::Answer;
+/// Every error that is known, by its reason. The first that fits counts.
+#[rustfmt::skip]
+pub(crate) const ROWS: &[Row] = &[
+    // An empty bucket answers 429 with the reason of a short limit: only its words tell them apart.
+    Row::new("rateLimitExceeded", Kind::Quota, Wait::PacificMidnight, "the app's uploads to YouTube are used up for today").saying("per day").shared(),
+    Row::new("quotaExceeded", Kind::Quota, Wait::PacificMidnight, "the app's quota at YouTube is used up for today").shared(),
+    Row::new("dailyLimitExceeded", Kind::Quota, Wait::PacificMidnight, "the app's quota at YouTube is used up for today").shared(),
+    Row::new("uploadLimitExceeded", Kind::Quota, Wait::For(DAY), "the channel has uploaded as much as YouTube allows it within 24 hours"),
+    Row::new("rateLimitExceeded", Kind::RateLimited, Wait::Asked(MINUTE), "too many calls").shared(),
+    Row::new("userRateLimitExceeded", Kind::RateLimited, Wait::Asked(MINUTE), "too many calls for this channel"),
+    Row::new("youtubeSignupRequired", Kind::Forbidden, Wait::Never, "the Google account has no channel: make one and connect it again").by(Reconnect),
+    Row::new("authError", Kind::Unauthorized, Wait::Never, "YouTube does not take the token any more: connect the channel again"),
+    Row::new("unauthorized", Kind::Unauthorized, Wait::Never, "YouTube does not take the token any more: connect the channel again"),
+    Row::new("insufficientPermissions", Kind::Forbidden, Wait::Never, "a scope is missing: connect the channel again with all of them").by(Reconnect),
+    Row::new("accessNotConfigured", Kind::Forbidden, Wait::Never, "the YouTube Data API is not switched on in the Google project: switch it on").by(Operator),
+    Row::new("authenticatedUserAccountSuspended", Kind::Forbidden, Wait::Never, "Google suspended the account: its owner must see to it").by(Operator),
+    Row::new("authenticatedUserAccountClosed", Kind::Forbidden, Wait::Never, "the Google account is closed").by(Operator),
+    Row::new("channelSuspended", Kind::Forbidden, Wait::Never, "YouTube suspended the channel: its owner must see to it").by(Operator),
+    Row::new("channelClosed", Kind::Forbidden, Wait::Never, "the channel is closed").by(Operator),
+    Row::new("forbidden", Kind::Forbidden, Wait::Never, "YouTube does not permit this: check the scopes and the channel"),
+    Row::new("forbiddenPrivacySetting", Kind::Forbidden, Wait::Never, "the channel may not use this privacy: change it in the rule").by(Operator),
+    Row::new("forbiddenLicenseSetting", Kind::Forbidden, Wait::Never, "the channel may not use this licence").by(Operator),
+    Row::new("invalidTitle", Kind::Rejected, Wait::Never, "YouTube refuses the title: at most 100 characters, without < and >"),
+    Row::new("invalidDescription", Kind::Rejected, Wait::Never, "YouTube refuses the description: at most 5000 bytes, without < and >"),
+    Row::new("invalidTags", Kind::Rejected, Wait::Never, "YouTube refuses the tags: at most 500 characters in all"),
+    Row::new("invalidCategoryId", Kind::Rejected, Wait::Never, "YouTube does not know the category: change it in the rule").by(Operator),
+    Row::new("invalidFilename", Kind::Rejected, Wait::Never, "YouTube refuses the name of the file").by(Operator),
+    Row::new("invalidPublishAt", Kind::Rejected, Wait::Never, "YouTube refuses the time of publication").by(Operator),
+    Row::new("invalidRecordingDetails", Kind::Rejected, Wait::Never, "YouTube refuses the recording's details").by(Operator),
+    Row::new("invalidVideoGameRating", Kind::Rejected, Wait::Never, "YouTube refuses the rating").by(Operator),
+    Row::new("invalidVideoMetadata", Kind::Rejected, Wait::Never, "YouTube refuses the title, the description or the category"),
+    Row::new("defaultLanguageNotSet", Kind::Rejected, Wait::Never, "YouTube wants a default language").by(Operator),
+    Row::new("mediaBodyRequired", Kind::Rejected, Wait::Never, "YouTube saw no video in the upload").by(Operator),
+    Row::new("alreadyExists", Kind::Unavailable, Wait::Soon, "YouTube did not open the upload for the moment"),
+    Row::new("backendError", Kind::Unavailable, Wait::Soon, "YouTube failed for the moment"),
+    Row::new("internalError", Kind::Unavailable, Wait::Soon, "YouTube failed for the moment"),
+    Row::new("notFound", Kind::NotFound, Wait::Never, "YouTube does not know it"),
+    Row::new("videoNotFound", Kind::NotFound, Wait::Never, "YouTube does not know the video"),
+];
 
 /// The error that an answer tells, by its reason and not by its status alone.
 pub(super) fn refusal(op: &'static str, answer: &Answer, now: DateTime<Utc>) -> Error {
     let body = answer.json_or_null();
-    let first = &body["error"]["errors"][0];
-    let told = body["error"]["message"].as_str().unwrap_or_default().trim_end_matches('.');
-    let Some(reason) = first["reason"].as_str() else { return answer.status_error(op) };
-    let midnight = Retry::After(until_pacific_midnight(now));
-    let short = answer.retry_after().map_or(Retry::After(Duration::from_secs(60)), Retry::After);
-    let (kind, retry, todo) = match reason {
-        // An empty bucket answers 429 with the reason of a short limit: only its words tell them apart.
-        "rateLimitExceeded" if told.contains("per day") => (ErrorKind::Quota, midnight, ""),
-        "quotaExceeded" | "dailyLimitExceeded" => (ErrorKind::Quota, midnight, ""),
-        "uploadLimitExceeded" => (ErrorKind::Quota, Retry::After(Duration::from_secs(24 * 3600)), ""),
-        "rateLimitExceeded" | "userRateLimitExceeded" => (ErrorKind::RateLimited, short, ""),
-        "youtubeSignupRequired" => {
-            (ErrorKind::Forbidden, Retry::Never, ": the Google account has no channel, make one and connect it again")
+    let told = body["error"]["message"].as_str().unwrap_or_default();
+    let Some(reason) = body["error"]["errors"][0]["reason"].as_str() else { return answer.status_error(op) };
+    let status = answer.status.as_u16();
+    let error = match ROWS.iter().find(|row| row.is(status, reason, told)) {
+        Some(row) => row.error(op, told, answer.retry_after(), now),
+        None if answer.status.is_server_error() => {
+            Error::unavailable(op, with_words("YouTube failed for the moment", told))
         }
-        "authError" | "unauthorized" => {
-            (ErrorKind::Unauthorized, Retry::Never, ": the token is not valid any more, connect the channel again")
-        }
-        "insufficientPermissions" | "forbidden" | "accessNotConfigured" | "channelClosed" | "channelSuspended" => {
-            (ErrorKind::Forbidden, Retry::Never, ": check the scopes and the channel")
-        }
-        "alreadyExists" | "backendError" | "internalError" => (ErrorKind::Unavailable, Retry::Soon, ""),
-        "notFound" | "videoNotFound" => (ErrorKind::NotFound, Retry::Never, ""),
-        _ if answer.status.is_server_error() => (ErrorKind::Unavailable, Retry::Soon, ""),
-        _ => (ErrorKind::Rejected, Retry::Never, ""),
+        None => Error::new(Kind::Rejected, op, with_words(&format!("YouTube answered {status}"), told)),
     };
-    Error::new(kind, op, format!("YouTube answered {}: {told}{todo}", answer.status.as_u16())).retry(retry).code(reason)
-}
-
-/// From `now` to the next midnight in California, when the quota buckets are filled.
-fn until_pacific_midnight(now: DateTime<Utc>) -> Duration {
-    let offset = TimeDelta::hours(if is_pacific_summer(now) { -7 } else { -8 });
-    let local = (now + offset).naive_utc();
-    let midnight = (local.date() + TimeDelta::days(1)).and_time(chrono::NaiveTime::MIN);
-    (midnight - local).to_std().unwrap_or_default()
-}
-
-/// Daylight saving in the USA: from the second Sunday of March to the first of November, at 2:00 (Energy Policy Act of
-/// 2005).
-fn is_pacific_summer(now: DateTime<Utc>) -> bool {
-    let year = now.year();
-    let change = |month, sunday, hour| {
-        NaiveDate::from_weekday_of_month_opt(year, month, Weekday::Sun, sunday)
-            .and_then(|day| day.and_hms_opt(hour, 0, 0))
-    };
-    // 2:00 standard time is 10:00 UTC; 2:00 summer time is 9:00 UTC.
-    match (change(3, 2, 10), change(11, 1, 9)) {
-        (Some(begin), Some(end)) => (begin..end).contains(&now.naive_utc()),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn midnight_in_california_is_known_on_both_sides_of_the_clock_change() {
-        for (now, hours) in [
-            ("2026-11-23T07:00:00Z", 1),
-            ("2026-11-23T09:00:00Z", 23),
-            ("2026-07-01T06:00:00Z", 1),
-            ("2026-03-08T09:00:00Z", 23),
-            ("2026-11-01T12:00:00Z", 20),
-        ] {
-            let wait = until_pacific_midnight(now.parse().unwrap());
-            assert_eq!(wait.as_secs(), hours * 3600, "{now}");
-        }
-    }
+    error.code(cleaned(reason))
 }

@@ -57,7 +57,7 @@ async fn a_commit_whose_answer_is_lost_is_a_doubt_and_is_found() {
             let since = SystemClock.now();
             let work = work(platform, &format!("lost by {effect:?}"), UNIT + 1).await;
             let ticket = to_commit(destination, &work).await;
-            stage.sandbox.world().set_faults(vec![Fault::first(platform, Step::Commit, effect, 1)]);
+            stage.sandbox.world().set_faults(vec![Fault::first(platform, Step::Commit, effect.clone(), 1)]);
             let before = stage.shown(platform).len();
             let answer = destination.commit(&work.publication(), &ticket).await;
             assert!(matches!(answer, Commit::Doubt(_)), "{platform} {effect:?}: {answer:?}");
@@ -84,7 +84,7 @@ async fn a_commit_that_never_arrived_is_absent_and_can_be_sent_again() {
             let since = SystemClock.now();
             let work = work(platform, &format!("never by {effect:?}"), UNIT + 1).await;
             let ticket = to_commit(destination, &work).await;
-            stage.sandbox.world().set_faults(vec![Fault::first(platform, Step::Commit, effect, 1)]);
+            stage.sandbox.world().set_faults(vec![Fault::first(platform, Step::Commit, effect.clone(), 1)]);
             let before = stage.shown(platform).len();
             let answer = destination.commit(&work.publication(), &ticket).await;
             assert!(matches!(answer, Commit::Doubt(_)), "{platform} {effect:?}: {answer:?}");

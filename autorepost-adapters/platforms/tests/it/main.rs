@@ -6,5 +6,7 @@
 mod browser;
 mod consent;
 mod destinations;
+mod errors;
+mod standing;
 mod support;
 mod tiktok;

@@ -12,6 +12,7 @@ use autorepost_core::{
     post::{PostKind, Unusable},
     repost::Entry,
     rule::{DestinationSpec, Filters, HashtagRule, Options, Privacy, ReplySettings, RuleSpec, RuleState},
+    standing::{Inspection, Standing},
     state::{Owner, Reason, Receipt},
     webhook::EventType,
 };
@@ -61,6 +62,17 @@ fn every_value_of_the_core_has_the_documents_form() {
     let text = || Some("text".to_owned());
     same::<_, ReasonSchema>(Reason { code: text(), trace: text(), ..Reason::new(Owner::Content, "why") });
     same::<_, ReceiptSchema>(Receipt { id: text(), url: None, at });
+    let why = || "why".to_owned();
+    use Standing::{Gone, Limited, Live, NotPublic, Processing, Unknown};
+    let all = [
+        Live,
+        Processing,
+        NotPublic { why: why() },
+        Limited { why: why() },
+        Gone { why: why() },
+        Unknown { why: why() },
+    ];
+    all.into_iter().for_each(|standing| same::<_, InspectionSchema>(Inspection { standing, at }));
     let words = || "words".to_owned();
     let entry = Entry { at, event: words(), state: words(), detail: words(), attempt: Some(1), by: words() };
     same::<_, EntrySchema>(entry);

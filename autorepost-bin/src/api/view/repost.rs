@@ -4,6 +4,7 @@ use autorepost_core::{
     Platform,
     port::RepostCount,
     repost::Repost,
+    standing::Inspection,
     state::{Reason, Receipt, RepostState},
 };
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::schema::{PlatformSchema, ReasonSchema, ReceiptSchema};
+use crate::api::schema::{InspectionSchema, PlatformSchema, ReasonSchema, ReceiptSchema};
 
 /// One post to one destination account.
 #[derive(Serialize, ToSchema)]
@@ -43,6 +44,9 @@ pub struct RepostView {
     /// Where the public sees it.
     #[schema(value_type = Option<ReceiptSchema>)]
     receipt: Option<Receipt>,
+    /// What the platform made of it since, as far as it was asked.
+    #[schema(value_type = Option<InspectionSchema>)]
+    inspection: Option<Inspection>,
     /// The words that are or were sent, once they are frozen: the caption, the title or the post.
     words: Option<String>,
     /// When the post was made public at its source.
@@ -120,6 +124,7 @@ impl From<Repost> for RepostView {
             reason: row.state.reason().cloned(),
             until,
             receipt,
+            inspection: row.state.inspection().cloned(),
             words: row.state.submission().map(|submission| submission.content.headline().to_owned()),
             posted_at: row.posted_at,
             created_at: row.created_at,

@@ -6,7 +6,7 @@ use autorepost_core::{
     credential::Access,
     id::ConnectionId,
     job::{Job, JobKind},
-    port::ConnectionStore,
+    port::{ConnectionStore, RepostStore},
     post::Post,
     repost::Repost,
     rule::{Rule, RuleState},
@@ -29,6 +29,12 @@ impl World {
         let private = skipped && self.hub.memory.posts().iter().any(hidden);
         let there = |post: &SourcePost| post.found.key == repost.key.post && !post.deleted;
         private && self.leads_to(repost.connection) && self.feed.posts().iter().any(there)
+    }
+
+    /// Whether the journal says that the public saw it.
+    pub fn was_published(&self, repost: &Repost) -> bool {
+        let journal = block_on(RepostStore::journal(self.hub.memory.as_ref(), OWNER, repost.id)).unwrap();
+        journal.iter().any(|entry| entry.state == "published")
     }
 
     /// How many jobs tell the endpoint of this.

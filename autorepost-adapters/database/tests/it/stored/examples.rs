@@ -237,8 +237,8 @@ fn states() -> Vec<(Platform, RepostState)> {
         (X, RepostState::Processing(attempt(X, 0))),
         (YouTube, RepostState::Processing(attempt(YouTube, 1))),
         (X, RepostState::Committing(attempt(X, 2))),
-        (Instagram, RepostState::Published { receipt, submission: submission(Instagram) }),
-        (X, RepostState::Published { receipt: unnamed, submission: submission(X) }),
+        (Instagram, RepostState::Published { receipt, submission: submission(Instagram), inspection: None }),
+        (X, RepostState::Published { receipt: unnamed, submission: submission(X), inspection: None }),
         (Instagram, RepostState::Skipped { reason: reason(Owner::Nobody) }),
         (Instagram, waits(Some(at(90)), Owner::Quota, Resume::Prepare)),
         (YouTube, waits(None, Owner::Reconnect, Resume::Begin { submission: submission(YouTube) })),
@@ -299,9 +299,12 @@ pub fn jobs() -> Vec<NewJob> {
         JobKind::TokenRefresh => NewJob::refresh(id(row), &connections[0], at(0)),
         JobKind::SourceAudit => NewJob::audit(id(row), &connections[0], at(0)),
         JobKind::Upkeep => NewJob::upkeep(id(row), at(0)),
-        JobKind::WebhookDelivery | JobKind::RepostThumbnail => unreachable!("version 1 has none"),
+        JobKind::RepostVerify | JobKind::WebhookDelivery | JobKind::RepostThumbnail => {
+            unreachable!("version 1 has none")
+        }
     };
-    let later = [JobKind::SourceAudit, JobKind::WebhookDelivery, JobKind::RepostThumbnail];
+    let later =
+        [JobKind::SourceAudit, JobKind::RepostVerify, JobKind::WebhookDelivery, JobKind::RepostThumbnail];
     let known = JobKind::ALL.into_iter().filter(|kind| !later.contains(kind));
     known.enumerate().map(job).collect()
 }
