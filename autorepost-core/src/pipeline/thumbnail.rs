@@ -43,7 +43,7 @@ impl Worker {
 
     /// Takes the frame and sends it; answers with its place, or nothing when there is nothing to do.
     async fn set_thumbnail(&self, repost: &Repost) -> Result<Option<u32>> {
-        let RepostState::Published { receipt, submission } = &repost.state else { return Ok(None) };
+        let RepostState::Published { receipt, submission, .. } = &repost.state else { return Ok(None) };
         let (Some(at_platform), Some(offset_ms)) = (&receipt.id, submission.content.thumbnail_offset_ms()) else {
             return Ok(None);
         };

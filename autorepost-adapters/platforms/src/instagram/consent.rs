@@ -101,7 +101,7 @@ impl Consent for InstagramLogin {
         let url = format!("{}/oauth/access_token", config.instagram_token_url);
         let answer = http.send(op, http.client().post(url).form(&form)).await?;
         if !answer.is_success() {
-            return Err(refusal(op, login, &answer));
+            return Err(refusal(op, login, &answer, self.client.clock.now()));
         }
         let body = answer.json(op)?;
         let short = unwrapped(&body);
@@ -143,9 +143,9 @@ pub(super) fn unwrapped(body: &Value) -> &Value {
 }
 
 /// Why Instagram gives no token: its token endpoint has a form of its own.
-fn refusal(op: &'static str, login: &LogIn, answer: &Answer) -> Error {
+fn refusal(op: &'static str, login: &LogIn, answer: &Answer, now: DateTime<Utc>) -> Error {
     let body = answer.json_or_null();
-    let Some(told) = body["error_message"].as_str() else { return errors::refusal(op, answer) };
+    let Some(told) = body["error_message"].as_str() else { return errors::refusal(op, answer, now) };
     let words = told.to_ascii_lowercase();
     let (kind, text) = if words.contains("redirect") {
         (ErrorKind::Configuration, format!("{} ({told})", unregistered("Instagram", &login.redirect)))
@@ -195,7 +195,7 @@ impl Consent for FacebookLogin {
         ];
         let answer = http.send(op, http.client().get(url("oauth/access_token")).query(&query)).await?;
         if !answer.is_success() {
-            return Err(dialog_refusal(op, login, &answer));
+            return Err(dialog_refusal(op, login, &answer, self.client.clock.now()));
         }
         let short = string(&answer.json(op)?, "/access_token", op)?;
         let op = "exchange token";
@@ -256,7 +256,7 @@ impl Consent for FacebookLogin {
 }
 
 /// Why Facebook gives no token: Graph codes 100 (a used code, a wrong redirect) and 1 or 101 (the app).
-fn dialog_refusal(op: &'static str, login: &LogIn, answer: &Answer) -> Error {
+fn dialog_refusal(op: &'static str, login: &LogIn, answer: &Answer, now: DateTime<Utc>) -> Error {
     let body = answer.json_or_null();
     let Some(told) = body["error"]["message"].as_str() else { return answer.status_error(op) };
     let words = told.to_ascii_lowercase();
@@ -268,7 +268,7 @@ fn dialog_refusal(op: &'static str, login: &LogIn, answer: &Answer) -> Error {
     } else if body["error"]["code"] == 100 {
         (ErrorKind::Rejected, format!("Facebook does not take the code ({told}): begin again"))
     } else {
-        return errors::refusal(op, answer);
+        return errors::refusal(op, answer, now);
     };
     Error::new(kind, op, text).code(body["error"]["code"].to_string())
 }

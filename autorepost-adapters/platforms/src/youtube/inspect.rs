@@ -90,6 +90,7 @@ mod tests {
             made_for_kids: false,
             category_id: "22".into(),
             notify_subscribers: false,
+            thumbnail_offset_ms: None,
         };
         standing(&video, &content)
     }

@@ -141,7 +141,7 @@ async fn instagram_is_asked_what_it_allows_before_anything_is_begun() {
     let stage = stage().await;
     let (world, instagram) = (stage.sandbox.world(), &stage.instagram);
     let work = work(Platform::Instagram, "allowed", UNIT).await;
-    let ticket = to_commit(instagram, &work).await;
+    let ticket = to_commit(instagram.as_ref(), &work).await;
     assert!(matches!(instagram.commit(&work.publication(), &ticket).await, Commit::Published(_)));
     world.set_posts_max("17", 1);
     let error = instagram.begin(&work.publication()).await.unwrap_err();

@@ -303,8 +303,7 @@ pub fn jobs() -> Vec<NewJob> {
             unreachable!("version 1 has none")
         }
     };
-    let later =
-        [JobKind::SourceAudit, JobKind::RepostVerify, JobKind::WebhookDelivery, JobKind::RepostThumbnail];
+    let later = [JobKind::SourceAudit, JobKind::RepostVerify, JobKind::WebhookDelivery, JobKind::RepostThumbnail];
     let known = JobKind::ALL.into_iter().filter(|kind| !later.contains(kind));
     known.enumerate().map(job).collect()
 }
