@@ -7,9 +7,12 @@ pub const NEWEST: &str = "v26.0";
 /// How long before its end a version is warned of.
 pub const WARNED_BEFORE: TimeDelta = TimeDelta::days(60);
 
+/// Year, month and day.
+type Day = (i32, u32, u32);
+
 /// Versions, and the day from which they do not work (Graph API changelog, available versions; read 2026-11-28). Meta had
 /// not said when v26.0, of 29 July 2026, ends.
-const ENDS: &[(&str, Option<(i32, u32, u32)>)] = &[
+const ENDS: &[(&str, Option<Day>)] = &[
     ("v20.0", Some((2026, 9, 24))),
     ("v21.0", Some((2027, 1, 21))),
     ("v22.0", Some((2027, 5, 20))),
