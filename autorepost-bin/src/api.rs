@@ -18,6 +18,7 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use autorepost_core::{port::Ports, webhook::SigningSecret};
+use autorepost_secrets::AwsSecrets;
 use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use utoipa_swagger_ui::SwaggerUi;
@@ -70,14 +71,29 @@ struct Parts {
     limits: Limits,
     places: Arc<Semaphore>,
     incoming: Option<SigningSecret>,
+    bundles: Vec<Arc<AwsSecrets>>,
     turn: Mutex<()>,
 }
 
 impl Api {
     /// An interface to an installation. With the secret `incoming` it takes what an outside automation brings.
     pub fn new(ports: Ports, limits: Limits, incoming: Option<SigningSecret>) -> Self {
+        Self::with_bundles(ports, limits, incoming, Vec::new())
+    }
+
+    /// The same; the owner's cookies that are brought are written to one of these bundles of secrets, too.
+    pub fn with_bundles(
+        ports: Ports,
+        limits: Limits,
+        incoming: Option<SigningSecret>,
+        bundles: Vec<Arc<AwsSecrets>>,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests_max));
-        Self(Arc::new(Parts { ports, limits, places, incoming, turn: Mutex::default() }))
+        Self(Arc::new(Parts { ports, limits, places, incoming, bundles, turn: Mutex::default() }))
+    }
+
+    fn bundles(&self) -> &[Arc<AwsSecrets>] {
+        &self.0.bundles
     }
 
     fn incoming(&self) -> Option<&SigningSecret> {

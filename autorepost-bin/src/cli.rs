@@ -51,6 +51,11 @@ pub enum Command {
     Migrate(Migrate),
     /// Connects an account, or renews its credential.
     Connect(Connect),
+    /// Renews or checks credentials now, and tells how each account does. Exit code 1 when one is not well.
+    Refresh(Refresh),
+    /// Works with the cookies of TikTok.
+    #[command(subcommand)]
+    Cookies(Cookies),
     /// Works with rules: which posts go where.
     #[command(subcommand)]
     Rules(Rules),
@@ -153,11 +158,14 @@ pub struct Connect {
     pub platform: Platform,
     /// TikTok: the cookies of a signed-in browser (Puppeteer, Playwright, EditThisCookie or Netscape form); "-" reads them
     /// from standard input.
-    #[arg(long, value_name = "FILE", required_if_eq("platform", "tiktok"), conflicts_with = "token")]
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
     pub jar: Option<PathBuf>,
+    /// TikTok: take the cookies from TIKTOK_COOKIE, wherever that is set.
+    #[arg(long, conflicts_with_all = ["jar", "token"])]
+    pub from_secrets: bool,
     /// Elsewhere: JSON with access_token and refresh_token, for X with oauth_token and oauth_token_secret; "-" reads it from
     /// standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "jar")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["jar", "from_secrets"])]
     pub token: Option<PathBuf>,
     /// TikTok: the account's handle.
     #[arg(long, required_if_eq("platform", "tiktok"))]
@@ -168,6 +176,37 @@ pub struct Connect {
     /// Instagram with Facebook Login: the id of the professional account.
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
+}
+
+/// Options of `refresh`.
+#[derive(Args)]
+pub struct Refresh {
+    /// The account, such as "youtube" or "instagram:@handle".
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub account: Option<String>,
+    /// Every account of every tenant.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What can be done with the cookies of TikTok.
+#[derive(Subcommand)]
+pub enum Cookies {
+    /// Gives a connected account fresh cookies: checks whose they are, stores them in the connection and in the bundle of
+    /// AUTOREPOST_SECRETS (TIKTOK_COOKIE, TIKTOK_SESSION_ID, TIKTOK_WEBID), and looks at every TikTok account. May be run
+    /// again when it was interrupted.
+    Rotate(Rotate),
+}
+
+/// Options of `cookies rotate`.
+#[derive(Args)]
+pub struct Rotate {
+    /// The cookies of a signed-in browser, in the forms of "connect"; "-" reads them from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub jar: PathBuf,
+    /// The account, such as "tiktok:@handle", when several are connected.
+    #[arg(long, value_name = "ACCOUNT", default_value = "tiktok")]
+    pub connection: String,
 }
 
 /// How an Instagram account was logged in.

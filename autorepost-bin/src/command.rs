@@ -3,7 +3,9 @@
 mod access;
 mod accounts;
 mod check;
+mod cookies;
 mod posts;
+mod refresh;
 mod rules;
 mod run;
 mod sandbox;
@@ -102,6 +104,8 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Worker => run::run(&context, Parts::Worker).await,
         Command::Migrate(options) => check::migrate(&context, options.check).await,
         Command::Connect(options) => accounts::connect(&context, options).await,
+        Command::Refresh(options) => refresh::refresh(&context, options).await,
+        Command::Cookies(command) => cookies::cookies(&context, command).await,
         Command::Rules(options) => rules::rules(&context, options).await,
         Command::Sync(options) => posts::sync(&context, options).await,
         Command::Repost(options) => posts::repost(&context, options).await,

@@ -10,6 +10,7 @@ pub mod crew;
 pub mod demo;
 pub mod health;
 pub mod listener;
+pub mod rotation;
 pub mod screen;
 pub mod setup;
 pub mod signal;

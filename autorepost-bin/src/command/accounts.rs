@@ -4,7 +4,11 @@ use std::{io::Read, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use autorepost_core::{
-    Error, ErrorKind, Platform, brake::Scope, connection::AuthMethod, credential::Credential, port::Clock as _,
+    Error, ErrorKind, Platform,
+    brake::Scope,
+    connection::AuthMethod,
+    credential::Credential,
+    port::{Clock as _, SecretSource as _},
 };
 use serde_json::json;
 
@@ -13,6 +17,7 @@ use crate::{
     ambient::SystemClock,
     cli::{Connect, Login, Pause, Resume},
     credential::{self, CREDENTIAL_BYTES_MAX},
+    rotation,
 };
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
@@ -21,8 +26,17 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
     if method == AuthMethod::FacebookLogin && options.account.is_none() {
         return Err(usage("Instagram with Facebook Login needs --account, the id of the professional account"));
     }
-    let file = if method == AuthMethod::TiktokSession { &options.jar } else { &options.token };
-    let credential = read(method, file.as_deref())?;
+    let credential = match (method, options.from_secrets) {
+        (AuthMethod::TiktokSession, true) => from_secrets(context).await?,
+        (_, true) => return Err(usage("--from-secrets is for TikTok")),
+        (AuthMethod::TiktokSession, false) => match &options.jar {
+            Some(jar) => read(method, Some(jar))?,
+            None => {
+                return Err(usage("TikTok needs --jar or --from-secrets: the cookies of a browser that is signed in"));
+            }
+        },
+        (_, false) => read(method, options.token.as_deref())?,
+    };
     let ports = context.ports_with_any_key().await?;
     let account = options.account.unwrap_or_default();
     let handle = options.handle.unwrap_or_default();
@@ -36,6 +50,16 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
         let until = connection.expires_at.map(|at| format!(", until {}", at.format("%Y-%m-%d"))).unwrap_or_default();
         format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
     })
+}
+
+/// The cookies of TIKTOK_COOKIE.
+async fn from_secrets(context: &Context) -> anyhow::Result<Credential> {
+    let found = context.config.secrets.secret(rotation::COOKIE).await?;
+    let text = found.ok_or_else(|| {
+        let text = "TIKTOK_COOKIE is not set: give the cookies with --jar";
+        Error::new(ErrorKind::Configuration, "connect", text)
+    })?;
+    credential::read(AuthMethod::TiktokSession, text.expose(), SystemClock.now()).context(rotation::COOKIE)
 }
 
 /// Whether the platform's app is configured, and if not, by what it is.
@@ -54,7 +78,7 @@ fn configured(context: &Context, platform: Platform) -> anyhow::Result<()> {
     Err(Error::new(ErrorKind::Configuration, "connect", text).into())
 }
 
-fn read(method: AuthMethod, file: Option<&Path>) -> anyhow::Result<Credential> {
+pub(super) fn read(method: AuthMethod, file: Option<&Path>) -> anyhow::Result<Credential> {
     let file = file.context(match method {
         AuthMethod::TiktokSession => "TikTok needs --jar, a file with the cookies of a browser that is signed in",
         _ => "--token is missing: a JSON file with the account's tokens",

@@ -94,8 +94,14 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     if parts == Parts::Worker {
         running.spawn(listener::serve_routes(socket, probes, stopped.clone()));
     } else {
-        let served =
-            Served { ports: ports.clone(), links, limits: config.limits(), incoming: config.incoming.clone(), probes };
+        let served = Served {
+            ports: ports.clone(),
+            links,
+            limits: config.limits(),
+            incoming: config.incoming.clone(),
+            bundles: config.bundles.clone(),
+            probes,
+        };
         running.spawn(listener::serve(socket, served, stopped.clone()));
     }
     let pulse = (parts != Parts::Api).then(Arc::<Pulse>::default);
