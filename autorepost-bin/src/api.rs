@@ -19,6 +19,7 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use autorepost_core::{port::Ports, webhook::SigningSecret};
+use autorepost_secrets::AwsSecrets;
 use axum::{
     Router,
     http::StatusCode,
@@ -78,6 +79,7 @@ struct Parts {
     places: Arc<Semaphore>,
     incoming: Option<SigningSecret>,
     redirect: Option<String>,
+    bundles: Vec<Arc<AwsSecrets>>,
     turn: Mutex<()>,
 }
 
@@ -85,13 +87,28 @@ impl Api {
     /// An interface to an installation. With the secret `incoming` it takes what an outside automation brings.
     /// With `base`, the address at which browsers reach it, accounts can be connected on the platforms' own pages.
     pub fn new(ports: Ports, limits: Limits, incoming: Option<SigningSecret>, base: Option<&str>) -> Self {
+        Self::with_bundles(ports, limits, incoming, base, Vec::new())
+    }
+
+    /// The same; the owner's cookies that are brought are written to one of these bundles of secrets, too.
+    pub fn with_bundles(
+        ports: Ports,
+        limits: Limits,
+        incoming: Option<SigningSecret>,
+        base: Option<&str>,
+        bundles: Vec<Arc<AwsSecrets>>,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests_max));
         let redirect = base.map(|base| format!("{base}{CALLBACK_PATH}"));
-        Self(Arc::new(Parts { ports, limits, places, incoming, redirect, turn: Mutex::default() }))
+        Self(Arc::new(Parts { ports, limits, places, incoming, redirect, bundles, turn: Mutex::default() }))
     }
 
     fn redirect(&self) -> Option<&str> {
         self.0.redirect.as_deref()
+    }
+
+    fn bundles(&self) -> &[Arc<AwsSecrets>] {
+        &self.0.bundles
     }
 
     fn incoming(&self) -> Option<&SigningSecret> {

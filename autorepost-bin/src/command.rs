@@ -4,7 +4,9 @@ mod access;
 mod accounts;
 mod check;
 mod consent;
+mod cookies;
 mod posts;
+mod refresh;
 mod rules;
 mod run;
 mod sandbox;
@@ -104,6 +106,8 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Migrate(options) => check::migrate(&context, options).await,
         Command::Connect(options) => accounts::connect(&context, options).await,
         Command::Disconnect { account } => accounts::disconnect(&context, &account).await,
+        Command::Refresh(options) => refresh::refresh(&context, options).await,
+        Command::Cookies(command) => cookies::cookies(&context, command).await,
         Command::Rules(options) => rules::rules(&context, options).await,
         Command::Sync(options) => posts::sync(&context, options).await,
         Command::Repost(options) => posts::repost(&context, options).await,

@@ -81,6 +81,7 @@ pub const SETTINGS: &[Setting] = &[
     secret("INSTAGRAM_APP_SECRET", "its secret"),
     secret("FACEBOOK_APP_ID", "Facebook app of Facebook Login"),
     secret("FACEBOOK_APP_SECRET", "its secret"),
+    secret("TIKTOK_COOKIE", "base64 of the JSON of a TikTok session's cookies, for \"connect tiktok --from-secrets\""),
     secret("YOUTUBE_CLIENT_ID", "OAuth client of YouTube"),
     secret("YOUTUBE_CLIENT_SECRET", "its secret"),
     secret("TWITTER_CONSUMER_KEY", "OAuth 1.0a consumer key of X"),
@@ -158,6 +159,8 @@ pub struct Config {
     pub facebook: Option<App>,
     /// The version of Instagram's API.
     pub instagram_version: String,
+    /// The bundles among them, in order, for what is written back.
+    pub bundles: Vec<Arc<AwsSecrets>>,
     /// OAuth client of YouTube.
     pub youtube: Option<App>,
     /// OAuth 1.0a consumer of X.
@@ -244,8 +247,8 @@ impl Config {
             None if Path::new(FILE).exists() => values.read_file(Path::new(FILE)),
             None => {}
         }
-        let secrets = values.read_secrets().await;
-        values.into_config(secrets)
+        let (secrets, bundles) = values.read_secrets().await;
+        values.into_config(secrets, bundles)
     }
 
     /// The base address that is set under this name.
@@ -339,7 +342,7 @@ impl Values {
     }
 
     /// Asks the sources of secrets for what is not set otherwise; answers with everything that gives secrets, in order.
-    async fn read_secrets(&mut self) -> Layers {
+    async fn read_secrets(&mut self) -> (Layers, Vec<Arc<AwsSecrets>>) {
         let given = |origin| {
             let mine = self.found.iter().filter(move |(.., from)| *from == origin);
             EnvSecrets::new(mine.map(|(setting, value, _)| (setting.name.to_owned(), value.clone())))
@@ -353,13 +356,16 @@ impl Values {
             layers = layers.then("secrets file", file.clone());
             sources = sources.then("secrets file", file);
         }
+        let mut opened = Vec::new();
         let bundles: Vec<String> =
             self.get("AUTOREPOST_SECRETS").unwrap_or_default().split(',').map(Into::into).collect();
         for bundle in bundles.iter().map(|bundle| bundle.trim()).filter(|bundle| !bundle.is_empty()) {
             let access = AwsAccess { region: self.get("AWS_REGION").map(Into::into), ..AwsAccess::default() };
             match AwsSecrets::open(AwsSecretsConfig::new(bundle, access)).await {
                 Ok(bundle_secrets) => {
-                    let source: Arc<dyn SecretSource> = Arc::new(bundle_secrets);
+                    let bundle_secrets = Arc::new(bundle_secrets);
+                    opened.push(bundle_secrets.clone());
+                    let source: Arc<dyn SecretSource> = bundle_secrets;
                     layers = layers.then(format!("bundle {bundle}"), source.clone());
                     sources = sources.then(format!("bundle {bundle}"), source);
                 }
@@ -380,7 +386,7 @@ impl Values {
                 }
             }
         }
-        layers
+        (layers, opened)
     }
 
     fn has(&self, setting: &Setting) -> bool {
@@ -454,7 +460,7 @@ impl Values {
         }
     }
 
-    fn into_config(mut self, secrets: Layers) -> Result<Config, Problems> {
+    fn into_config(mut self, secrets: Layers, bundles: Vec<Arc<AwsSecrets>>) -> Result<Config, Problems> {
         let folder = PathBuf::from(self.get("AUTOREPOST_FOLDER").unwrap_or("autorepost-data"));
         let database_url = match self.get("DATABASE_URL") {
             Some(url) => Secret::new(url),
@@ -551,6 +557,7 @@ impl Values {
             region,
             aws: self.aws,
             secrets: Arc::new(secrets),
+            bundles,
             incoming,
             private_targets,
             ffmpeg,

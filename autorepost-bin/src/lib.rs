@@ -11,6 +11,7 @@ pub mod demo;
 pub mod health;
 pub mod landing;
 pub mod listener;
+pub mod rotation;
 pub mod screen;
 pub mod setup;
 pub mod signal;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use autorepost_core::{ErrorKind, port::Ports, seal::Secret, webhook::SigningSecret};
+use autorepost_secrets::AwsSecrets;
 use autorepost_storage::MediaLinks;
 use axum::{
     Router,
@@ -35,6 +36,8 @@ pub struct Served {
     pub base: Option<String>,
     /// The secret of what an outside automation brings, if anything is taken from one.
     pub incoming: Option<Secret>,
+    /// The bundles of secrets, to one of which the owner's cookies that are brought are written.
+    pub bundles: Vec<Arc<AwsSecrets>>,
     /// The addresses of probes.
     pub probes: Router,
 }
@@ -63,7 +66,8 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, served: Served, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let incoming = served.incoming.as_ref().map(SigningSecret::parse).transpose()?;
-    let api = Api::new(served.ports.clone(), served.limits.clone(), incoming, served.base.as_deref());
+    let (ports, limits, bundles) = (served.ports.clone(), served.limits.clone(), served.bundles.clone());
+    let api = Api::with_bundles(ports, limits, incoming, served.base.as_deref(), bundles);
     let probes = served.probes.clone();
     let shared = Shared { served, readers: Arc::new(Semaphore::new(READERS_MAX)) };
     let others = Router::new().route("/media/{key}", get(media)).with_state(shared);

@@ -72,6 +72,11 @@ impl AwsSecrets {
         })
     }
 
+    /// What people call it: `the secret NAME`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// Sets values in the bundle and keeps its others. When somebody else writes it meanwhile, nothing is changed.
     ///
     /// The new version is written under a label of its own, and becomes the current one only if the version that it was

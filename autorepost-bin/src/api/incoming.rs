@@ -25,7 +25,7 @@ use super::{
     problem::Problem,
     view::ConnectionView,
 };
-use crate::credential;
+use crate::{credential, rotation};
 
 /// Where cookies are brought.
 pub const COOKIES_PATH: &str = "/v1/webhooks/incoming/cookies";
@@ -128,7 +128,7 @@ async fn bring(api: &Api, body: &Bytes, id: &str, request: &RequestId) -> Result
     let record = async |detail: &str| operator.record(Some(tenant), ACTION, &subject, detail, &request.0).await;
     // What cannot be written down is not done.
     record("asked").await?;
-    let renewed = operator.renew_credential(&connection, credential).await;
+    let renewed = rotation::rotate(&operator, &connection, credential, api.bundles()).await;
     let detail = match &renewed {
         Ok(_) => "done".to_owned(),
         Err(error) => format!("refused: {}", error.kind().as_str()),
@@ -137,7 +137,7 @@ async fn bring(api: &Api, body: &Bytes, id: &str, request: &RequestId) -> Result
         tracing::error!(action = ACTION, subject, "the audit log does not tell the outcome: {error}");
     }
     tracing::info!(action = ACTION, subject, "{detail}");
-    Ok(Json(ConnectionView::from(renewed?)).into_response())
+    Ok(Json(ConnectionView::from(renewed?.connection)).into_response())
 }
 
 fn unsigned(error: &Error) -> Problem {

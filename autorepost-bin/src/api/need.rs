@@ -58,6 +58,7 @@ pub const NEEDS: &[Need] = &[
     need("POST", "/v1/connections/{id}/resume", "connections.resume", Operator),
     need("POST", "/v1/connections/{id}/check", "connections.check", Operator),
     need("POST", "/v1/connections/{id}/refresh", "connections.refresh", Operator),
+    need("POST", "/v1/connections/refresh", "connections.refresh_all", Operator),
     need("POST", "/v1/connections/{id}/sync", "connections.sync", Operator),
     need("GET", "/v1/connections/{id}/plan", "connections.plan", Viewer),
     need("GET", "/v1/rules", "rules.list", Viewer),

@@ -31,6 +31,7 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(connections::resume))
         .routes(routes!(connections::check))
         .routes(routes!(connections::refresh))
+        .routes(routes!(connections::refresh_all))
         .routes(routes!(connections::sync))
         .routes(routes!(connections::plan))
         .routes(routes!(rules::list, rules::create))

@@ -9,7 +9,7 @@ use autorepost_core::{
     connection::{AuthMethod, Connection},
     credential::Credential,
     operator::Operator,
-    port::Clock as _,
+    port::{Clock as _, SecretSource as _},
     rule::Rule,
 };
 use serde_json::{Value, json};
@@ -19,19 +19,29 @@ use crate::{
     ambient::SystemClock,
     cli::{Connect, Pause, Resume},
     credential::{self, CREDENTIAL_BYTES_MAX},
+    rotation,
 };
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
     let method = credential::method(options.platform, options.login)?;
-    if options.jar.is_none() && options.token.is_none() {
+    if options.jar.is_none() && options.token.is_none() && !options.from_secrets {
         return consent::connect(context, options).await;
     }
     configured(context, method)?;
     if method == AuthMethod::FacebookLogin && options.account.is_none() {
         return Err(usage("Instagram with Facebook Login needs --account, the id of the professional account"));
     }
-    let file = if method == AuthMethod::TiktokSession { &options.jar } else { &options.token };
-    let credential = read(method, file.as_deref())?;
+    let credential = match (method, options.from_secrets) {
+        (AuthMethod::TiktokSession, true) => from_secrets(context).await?,
+        (_, true) => return Err(usage("--from-secrets is for TikTok")),
+        (AuthMethod::TiktokSession, false) => match &options.jar {
+            Some(jar) => read(method, Some(jar))?,
+            None => {
+                return Err(usage("TikTok needs --jar or --from-secrets: the cookies of a browser that is signed in"));
+            }
+        },
+        (_, false) => read(method, options.token.as_deref())?,
+    };
     let ports = context.ports_with_any_key().await?;
     let account = options.account.unwrap_or_default();
     let handle = options.handle.unwrap_or_default();
@@ -58,6 +68,16 @@ pub(super) fn told(connection: &Connection) -> String {
     format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
 }
 
+/// The cookies of TIKTOK_COOKIE.
+async fn from_secrets(context: &Context) -> anyhow::Result<Credential> {
+    let found = context.config.secrets.secret(rotation::COOKIE).await?;
+    let text = found.ok_or_else(|| {
+        let text = "TIKTOK_COOKIE is not set: give the cookies with --jar";
+        Error::new(ErrorKind::Configuration, "connect", text)
+    })?;
+    credential::read(AuthMethod::TiktokSession, text.expose(), SystemClock.now()).context(rotation::COOKIE)
+}
+
 /// Whether what the platform's client needs is configured, and if not, by what it is.
 fn configured(context: &Context, method: AuthMethod) -> anyhow::Result<()> {
     let config = &context.config;
@@ -76,7 +96,7 @@ fn configured(context: &Context, method: AuthMethod) -> anyhow::Result<()> {
     Err(Error::new(ErrorKind::Configuration, "connect", text).into())
 }
 
-fn read(method: AuthMethod, file: Option<&Path>) -> anyhow::Result<Credential> {
+pub(super) fn read(method: AuthMethod, file: Option<&Path>) -> anyhow::Result<Credential> {
     let file = file.context(match method {
         AuthMethod::TiktokSession => "TikTok needs --jar, a file with the cookies of a browser that is signed in",
         _ => "--token is missing: a JSON file with the account's tokens",

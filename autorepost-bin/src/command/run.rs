@@ -97,8 +97,15 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     } else {
         // Without a public address a browser of this machine still reaches it.
         let base = public_url.or_else(|| address.ip().is_loopback().then(|| format!("http://{address}")));
-        let (limits, incoming) = (config.limits(), config.incoming.clone());
-        let served = Served { ports: ports.clone(), links, limits, base, incoming, probes };
+        let served = Served {
+            ports: ports.clone(),
+            links,
+            limits: config.limits(),
+            base,
+            incoming: config.incoming.clone(),
+            bundles: config.bundles.clone(),
+            probes,
+        };
         running.spawn(listener::serve(socket, served, stopped.clone()));
     }
     let pulse = (parts != Parts::Api).then(Arc::<Pulse>::default);

@@ -65,9 +65,10 @@ impl Operator<'_> {
         Ok(identity)
     }
 
-    /// Makes the renewal of a connection's credential due now. The job does it: only it may.
-    pub async fn hasten_refresh(&self, connection: &Connection) -> Result<()> {
-        self.ports.jobs.hasten(&[refresh_key(connection.id)]).await?;
+    /// Makes the renewal of these connections' credentials due now. The jobs do it: only they may.
+    pub async fn hasten_refresh(&self, connections: &[Connection]) -> Result<()> {
+        let keys: Vec<_> = connections.iter().map(|one| refresh_key(one.id)).collect();
+        self.ports.jobs.hasten(&keys).await?;
         self.ports.wake.wake();
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The cookie jar of a web session, in the forms in which browsers and their tools export it.
 
+mod export;
+
 use std::fmt;
 
 use autorepost_core::{Error, Result};
@@ -93,7 +95,11 @@ impl CookieJar {
     }
 
     /// Reads the text form of [`to_text`](Self::to_text).
-    pub(super) fn from_text(text: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`](autorepost_core::ErrorKind::Malformed) when it is of another version; it never quotes a value.
+    pub fn from_text(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|_| {
             // The parse error may quote a value, so it is not kept.
             Error::malformed(

@@ -192,8 +192,18 @@ pub async fn check(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<Checked> 
 pub async fn refresh(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<ConnectionView> {
     let operator = desk.operator();
     let connection = operator.connection_by_id(id).await?;
-    operator.hasten_refresh(&connection).await?;
+    operator.hasten_refresh(std::slice::from_ref(&connection)).await?;
     Ok(Json(connection.into()))
+}
+
+/// Makes the renewal of the credentials of all the tenant's accounts due now.
+#[utoipa::path(post, path = "/v1/connections/refresh", tag = "Connections",
+    responses((status = 200, description = "Workers do it next", body = Vec<ConnectionView>)))]
+pub async fn refresh_all(desk: Desk) -> Answer<Vec<ConnectionView>> {
+    let operator = desk.operator();
+    let connections = operator.connections().await?;
+    operator.hasten_refresh(&connections).await?;
+    Ok(Json(connections.into_iter().map(ConnectionView::from).collect()))
 }
 
 /// Makes the next look at a source due now.
