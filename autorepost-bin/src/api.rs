@@ -69,6 +69,9 @@ impl Default for Limits {
     }
 }
 
+/// Requests of outside automations at once: nobody has shown yet who they are when their body is read.
+const INCOMING_MAX: usize = 4;
+
 /// What every request is answered from.
 #[derive(Clone)]
 pub struct Api(Arc<Parts>);
@@ -77,6 +80,7 @@ struct Parts {
     ports: Ports,
     limits: Limits,
     places: Arc<Semaphore>,
+    incoming_places: Arc<Semaphore>,
     incoming: Option<SigningSecret>,
     redirect: Option<String>,
     bundles: Vec<Arc<AwsSecrets>>,
@@ -99,8 +103,18 @@ impl Api {
         bundles: Vec<Arc<AwsSecrets>>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests_max));
+        let incoming_places = Arc::new(Semaphore::new(INCOMING_MAX));
         let redirect = base.map(|base| format!("{base}{CALLBACK_PATH}"));
-        Self(Arc::new(Parts { ports, limits, places, incoming, redirect, bundles, turn: Mutex::default() }))
+        Self(Arc::new(Parts {
+            ports,
+            limits,
+            places,
+            incoming_places,
+            incoming,
+            redirect,
+            bundles,
+            turn: Mutex::default(),
+        }))
     }
 
     fn redirect(&self) -> Option<&str> {
@@ -109,6 +123,10 @@ impl Api {
 
     fn bundles(&self) -> &[Arc<AwsSecrets>] {
         &self.0.bundles
+    }
+
+    fn incoming_places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.incoming_places)
     }
 
     fn incoming(&self) -> Option<&SigningSecret> {

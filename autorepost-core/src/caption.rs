@@ -114,6 +114,11 @@ pub fn render(source: &Source<'_>, destination: &DestinationSpec, mentions: &Men
     Ok(Rendered { content, notes: words.notes })
 }
 
+/// Characters of a template at most: the longest text that a destination takes is shorter.
+const TEMPLATE_CHARS_MAX: usize = 5_100;
+/// Placeholders of a template at most: each may stand for a whole caption.
+const PLACEHOLDERS_MAX: usize = 50;
+
 /// Checks the templates of a destination, as is done when a rule is added.
 ///
 /// # Errors
@@ -125,7 +130,19 @@ pub fn check_template(options: &Options) -> Result<()> {
         Options::YouTube { title, description, .. } => &[("title", title), ("description", description)],
         Options::X { text, .. } => &[("text", text)],
     };
-    templates.iter().try_for_each(|(name, text)| Template::parse(name, text).map(drop))
+    templates.iter().try_for_each(|(name, text)| {
+        if text.chars().count() > TEMPLATE_CHARS_MAX {
+            let text = format!("the template of the {name} has more than {TEMPLATE_CHARS_MAX} characters");
+            return Err(Error::invalid("parse template", text));
+        }
+        match Template::parse(name, text)?.placeholders() {
+            0..=PLACEHOLDERS_MAX => Ok(()),
+            more => {
+                let text = format!("the template of the {name} has {more} placeholders: {PLACEHOLDERS_MAX} at most");
+                Err(Error::invalid("parse template", text))
+            }
+        }
+    })
 }
 
 /// A post's words after translation.

@@ -39,6 +39,8 @@ use crate::{
 pub const RULE_NAME_MAX: usize = 80;
 /// Destinations of one rule at most.
 pub const RULE_DESTINATIONS_MAX: usize = 20;
+/// Rules of one tenant at most: each look at a source reads them all.
+pub const RULES_MAX: usize = 200;
 /// Rows that one answer looks at.
 const ROWS_MAX: u32 = 1_000;
 
@@ -186,6 +188,10 @@ impl<'a> Operator<'a> {
     pub async fn add_rule(&self, name: &str, source: ConnectionId, spec: RuleSpec) -> Result<Rule> {
         let now = self.ports.clock.now();
         self.check_rule("add rule", name, source, &spec).await?;
+        if self.rules().await?.len() >= RULES_MAX {
+            let text = format!("there are {RULES_MAX} rules: remove one first");
+            return Err(Error::new(ErrorKind::Quota, "add rule", text));
+        }
         let rule = Rule {
             id: RuleId::new(now, self.ports.entropy.bytes()),
             tenant: self.tenant,
@@ -226,6 +232,7 @@ impl<'a> Operator<'a> {
         if name.trim().is_empty() || name.chars().count() > RULE_NAME_MAX || name.chars().any(char::is_control) {
             return bad(format!("the name must have 1 to {RULE_NAME_MAX} characters, on one line"));
         }
+        spec.check_sizes()?;
         let connections = self.connections().await?;
         let find = |id| connections.iter().find(|connection| connection.id == id);
         match find(source) {
@@ -371,6 +378,14 @@ impl<'a> Operator<'a> {
 
     fn job_id(&self) -> JobId {
         JobId::new(self.ports.clock.now(), self.ports.entropy.bytes())
+    }
+}
+
+/// Refuses a text with control characters: it is shown to people, in logs too.
+fn one_line(op: &'static str, what: &str, text: &str) -> Result<()> {
+    match text.chars().any(char::is_control) {
+        true => Err(Error::invalid(op, format!("{what} must be one line, without control characters"))),
+        false => Ok(()),
     }
 }
 

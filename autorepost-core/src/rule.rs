@@ -73,6 +73,39 @@ impl RuleSpec {
         after(posted_at, Duration::from_secs(self.delay_secs.into()))
     }
 
+    /// Holds what an owner wrote against the limits of its parts: captions are rendered from it for every post.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming the part and its limit.
+    pub fn check_sizes(&self) -> Result<()> {
+        let bad = |text: String| Err(Error::invalid("check rule", text));
+        let filters = &self.filters;
+        let lists = [
+            ("required hashtags", &filters.require_hashtags),
+            ("excluded hashtags", &filters.exclude_hashtags),
+            ("required words", &filters.require_words),
+            ("excluded words", &filters.exclude_words),
+        ];
+        for (name, list) in lists {
+            if list.len() > ENTRIES_MAX {
+                return bad(format!("there are {} {name}: {ENTRIES_MAX} at most", list.len()));
+            }
+            if list.iter().any(|text| !is_short(text)) {
+                return bad(format!(
+                    "one of the {name} is no short text: {WORD_CHARS_MAX} characters on one line at most"
+                ));
+            }
+        }
+        if self.mentions.len() > ENTRIES_MAX {
+            return bad(format!("there are {} mentions: {ENTRIES_MAX} at most", self.mentions.len()));
+        }
+        if self.mentions.iter().any(|(from, to)| !is_short(from) || to.values().any(|handle| !is_short(handle))) {
+            return bad(format!("a mention is no short text: {WORD_CHARS_MAX} characters on one line at most"));
+        }
+        Ok(())
+    }
+
     /// Reads what an owner wrote. What is stored may hold what only a later version knows; what a person writes may not: a
     /// misspelt filter must not be a filter that is missing.
     ///
@@ -90,6 +123,15 @@ impl RuleSpec {
             None => Ok(spec),
         }
     }
+}
+
+/// Entries of each list of a rule at most.
+const ENTRIES_MAX: usize = 100;
+/// Characters of a word, a hashtag or a handle at most.
+const WORD_CHARS_MAX: usize = 100;
+
+fn is_short(text: &str) -> bool {
+    text.chars().count() <= WORD_CHARS_MAX && !text.chars().any(char::is_control)
 }
 
 /// What is not stored where it says nothing, because the first version refuses rules with keys that it does not know.

@@ -132,10 +132,23 @@ async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
 
 /// Reads a body. JSON Schema counts 7.0 among the integers, serde does not: then it is read once more with 7 in its place.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    if bytes.windows(5).any(|part| part == b"u0000") && has_nul(&serde_json::from_slice(bytes)?) {
+        // Postgres keeps it in no text, and reads no document that holds it.
+        return Err(serde::de::Error::custom("a text holds the character U+0000"));
+    }
     serde_json::from_slice(bytes).or_else(|error| {
         let mut value: Value = serde_json::from_slice(bytes)?;
         if whole(&mut value) { serde_json::from_value(value) } else { Err(error) }
     })
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
 }
 
 /// Writes numbers such as 7.0 as 7; `false` when there are none.

@@ -97,7 +97,8 @@ pub async fn guard(
     let request_max = api.limits().request_max;
     let passing = async move {
         let caller = admit(&api, need, request.headers()).await?;
-        let request = read(&api, request).await?;
+        // Nothing is asked with the body of a GET, so nothing is waited for.
+        let request = if need.changes() { read(&api, request).await? } else { request.map(|_| Body::empty()) };
         Ok::<_, Problem>((api, caller, request))
     };
     let late = || {
@@ -129,6 +130,11 @@ pub async fn guard(
     }
 }
 
+/// What of a path the audit log keeps.
+const SUBJECT_CHARS_MAX: usize = 200;
+/// How long a body may take: it holds a place, and has half a megabyte at most.
+const READ_MAX: Duration = Duration::from_secs(10);
+
 /// There is no place for one more request now.
 pub(super) fn busy() -> Problem {
     let title = "Too many requests at once";
@@ -148,7 +154,11 @@ pub(super) async fn read(api: &Api, request: Request) -> Result<Request, Problem
     if stated.is_some_and(|stated| stated > bytes_max) {
         return Err(too_large());
     }
-    let bytes = to_bytes(body, bytes_max).await.map_err(|error| {
+    let slow = |_| {
+        let detail = format!("a body must arrive within {} s", READ_MAX.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "slow_body", "The body came too slowly", detail)
+    };
+    let bytes = timeout(READ_MAX, to_bytes(body, bytes_max)).await.map_err(slow)?.map_err(|error| {
         let source = std::error::Error::source(&error);
         // Otherwise the client has gone, and reads nothing.
         if source.is_some_and(|source| source.to_string().contains("length limit")) {
@@ -251,7 +261,9 @@ async fn audited(
 ) -> Result<Response, Problem> {
     let operator = Operator::new(api.ports(), caller.tenant, caller.key.actor());
     let tenant = (need.scope == Scope::Tenant).then_some(caller.tenant);
-    let mut subject = request.uri().path().trim_start_matches("/v1/").to_owned();
+    let path = request.uri().path().trim_start_matches("/v1/");
+    // It is written down before it is understood.
+    let mut subject: String = path.chars().take(SUBJECT_CHARS_MAX).flat_map(char::escape_default).collect();
     // What cannot be written down is not done.
     operator.record(tenant, need.action, &subject, "asked", id).await?;
     let response = next.run(request).await;

@@ -52,7 +52,7 @@ pub async fn cookies(
     if api.incoming().is_none() {
         return Err(Problem::not_found("nothing is taken here: AUTOREPOST_WEBHOOK_SECRET is not set"));
     }
-    let Ok(place) = api.places().try_acquire_owned() else { return Err(guard::busy()) };
+    let Ok(place) = api.incoming_places().try_acquire_owned() else { return Err(guard::busy()) };
     let request_max = api.limits().request_max;
     let late = || {
         let detail = format!("it took more than {} s; what it began may still be done", request_max.as_secs());

@@ -11,6 +11,7 @@ mod browser;
 mod commands;
 mod connect;
 mod conversion;
+mod cookies;
 mod faults;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]

@@ -84,6 +84,11 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// How many placeholders it has.
+    pub fn placeholders(&self) -> usize {
+        self.0.iter().filter(|part| matches!(part, Part::Variable(_))).count()
+    }
+
     pub fn uses(&self, variable: Variable) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Variable(other) if *other == variable))
     }

@@ -7,7 +7,7 @@ use crate::{
     brake::{Brake, Scope},
     connection::Connection,
     credential::binding,
-    operator::Operator,
+    operator::{Operator, one_line},
     port::EntropyExt,
     repost::publish_lane,
 };
@@ -25,7 +25,12 @@ pub struct Resealed {
 
 impl Operator<'_> {
     /// Stops publishing. What a commit was stored for already may still go out; nothing after it.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) when the reason is not one line: it is shown wherever something waits for it.
     pub async fn stop(&self, scope: Scope, reason: &str) -> Result<()> {
+        one_line("stop publishing", "the reason", reason)?;
         let since = self.ports.clock.now();
         self.ports.brakes.engage(&Brake { scope, reason: reason.into(), by: self.name.clone(), since }).await
     }

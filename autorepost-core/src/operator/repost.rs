@@ -10,7 +10,7 @@ use crate::{
     id::{ConnectionId, PostId, RepostId, RuleId},
     job::NewJob,
     notice,
-    operator::{Operator, ROWS_MAX},
+    operator::{Operator, ROWS_MAX, one_line},
     port::{After, EntropyExt, RepostQuery, Step},
     post::Post,
     repost::Repost,
@@ -211,6 +211,8 @@ impl Operator<'_> {
         }
         match seen {
             Settled::Published { id, url } => {
+                one_line(op, "an id", id.as_deref().unwrap_or_default())?;
+                one_line(op, "an address", url.as_deref().unwrap_or_default())?;
                 let receipt = Receipt { id, url, at: self.ports.clock.now() };
                 self.move_by_hand(repost, repost.rule, Event::Confirmed(receipt), "seen by a person").await
             }

@@ -2,7 +2,7 @@
 
 use autorepost_core::{
     Error,
-    access::Role,
+    access::{ApiKey, Role},
     id::{ApiKeyId, AuditId, TenantId},
     port::{AuditQuery, KeyQuery},
 };
@@ -113,6 +113,7 @@ pub struct MadeKey {
 pub async fn add_key(desk: Desk, Body(new): Body<NewKey>) -> Result<Created<MadeKey>, Problem> {
     guard::may_give(&desk.caller, new.role, new.installation)?;
     let (key, text) = desk.operator().add_api_key(&new.name, new.role, new.installation).await?;
+    told_elsewhere(&desk, "api_keys.create", &key).await?;
     Ok(Created(key.id.to_string(), MadeKey { api_key: key.into(), text: text.expose().to_owned() }))
 }
 
@@ -121,7 +122,17 @@ pub async fn add_key(desk: Desk, Body(new): Body<NewKey>) -> Result<Created<Made
     params(("id" = Uuid, Path, description = "The key")),
     responses((status = 200, description = "The key is revoked", body = KeyView)))]
 pub async fn revoke_key(desk: Desk, Path(id): Path<ApiKeyId>) -> Answer<KeyView> {
-    Ok(Json(desk.operator().revoke_api_key(id, desk.caller.is_installation()).await?.into()))
+    let key = desk.operator().revoke_api_key(id, desk.caller.is_installation()).await?;
+    told_elsewhere(&desk, "api_keys.revoke", &key).await?;
+    Ok(Json(key.into()))
+}
+
+/// A key to the installation, or to another tenant than the one acted in, is told to the log of those whom it concerns, too.
+async fn told_elsewhere(desk: &Desk, action: &str, key: &ApiKey) -> Result<(), Problem> {
+    if key.tenant == Some(desk.tenant()) {
+        return Ok(());
+    }
+    Ok(desk.operator().record(key.tenant, action, &format!("api-keys/{}", key.id), "done", "").await?)
 }
 
 /// Lists what was done in the tenant through this interface, the newest first.

@@ -1,6 +1,13 @@
 //! Connections.
 
-use autorepost_core::{Error, ErrorKind, Platform, connection::AuthMethod, id::ConnectionId};
+use std::time::Duration;
+
+use autorepost_core::{
+    Error, ErrorKind, Platform, Retry,
+    connection::AuthMethod,
+    id::ConnectionId,
+    port::{Budget, Permit},
+};
 use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -175,6 +182,7 @@ pub struct Checked {
 pub async fn check(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<Checked> {
     let operator = desk.operator();
     let connection = operator.connection_by_id(id).await?;
+    sparingly(&desk, id).await?;
     Ok(Json(match operator.check(&connection).await {
         Ok(identity) => Checked {
             ok: true,
@@ -219,6 +227,24 @@ pub async fn sync(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<Connection
     Ok(Json(connection.into()))
 }
 
+/// How often a platform may be asked about one account on behalf of requests: it looks at what the session of the owner does.
+const QUESTIONS_MAX: u32 = 10;
+
+async fn sparingly(desk: &Desk, id: ConnectionId) -> Result<(), Problem> {
+    let ports = desk.ports();
+    let now = ports.clock.now();
+    let per = Duration::from_secs(60);
+    let budget = Budget { name: format!("questions:{id}"), limit: QUESTIONS_MAX, per };
+    match ports.limiter.acquire(&budget, now).await? {
+        Permit::Granted => Ok(()),
+        Permit::WaitUntil(until) => {
+            let text = format!("the platform is asked about one account {QUESTIONS_MAX} times in a minute at most");
+            let wait = (until - now).to_std().unwrap_or_default();
+            Err(Error::new(ErrorKind::RateLimited, "ask platform", text).retry(Retry::After(wait)).into())
+        }
+    }
+}
+
 fn no_source(platform: Platform) -> Problem {
     Error::invalid("read source", format!("{} is no source: posts come from TikTok", platform.title())).into()
 }
@@ -250,5 +276,6 @@ pub async fn plan(desk: Desk, Path(id): Path<ConnectionId>, Query(ask): Query<Pl
     if !desk.ports().sources.contains_key(&source.platform) {
         return Err(no_source(source.platform));
     }
+    sparingly(&desk, id).await?;
     Ok(Json(operator.plan(&source, ask.pages).await?.into_iter().map(PlannedView::from).collect()))
 }
