@@ -16,6 +16,8 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The slowest line on which an upload in one request ends: half a megabit a second.
+const UPLOAD_BYTES_PER_SEC_MIN: u64 = 64 << 10;
 
 /// A request that was sent, as its observer is told of it. It holds nothing of the address, the headers or the bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub type Observer = Arc<dyn Fn(Told<'_>) + Send + Sync>;
 pub(crate) struct Http {
     platform: Platform,
     client: Client,
+    /// For requests that take as long as their bytes.
+    uploads: Client,
     observer: Option<Observer>,
 }
 
@@ -74,7 +78,8 @@ pub(crate) struct Answer {
 
 impl Http {
     pub fn new(platform: Platform) -> Result<Self> {
-        Ok(Self { platform, client: build(Client::builder().read_timeout(READ_TIMEOUT))?, observer: None })
+        let client = build(Client::builder().read_timeout(READ_TIMEOUT))?;
+        Ok(Self { platform, client, uploads: build(Client::builder())?, observer: None })
     }
 
     pub fn observe(&mut self, observer: Observer) {
@@ -91,6 +96,12 @@ impl Http {
 
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// A request that sends so many bytes at once. The client's own limit counts from the beginning of a request, however its
+    /// bytes flow; this one has a time that a slow line keeps.
+    pub fn upload(&self, url: &str, bytes: u64) -> RequestBuilder {
+        self.uploads.post(url).timeout(READ_TIMEOUT + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SEC_MIN))
     }
 
     /// A client for one commit: a connection of its own, and a deadline for the whole of it.
@@ -142,7 +153,9 @@ impl Answer {
 
     pub fn json(&self, op: &'static str) -> Result<Value> {
         serde_json::from_str(&self.text).map_err(|cause| {
-            Error::malformed(op, format!("the answer ({}) is not JSON", self.status.as_u16())).source(cause)
+            // Cut off, or the page of something in between: the next may be whole.
+            let error = Error::malformed(op, format!("the answer ({}) is not JSON", self.status.as_u16()));
+            error.retry(Retry::Soon).source(cause)
         })
     }
 
@@ -166,10 +179,13 @@ impl Answer {
         let retry = self.retry_after().map_or(Retry::Soon, Retry::After);
         match code {
             401 => Error::new(ErrorKind::Unauthorized, op, "the platform refuses the credential"),
-            403 => Error::new(ErrorKind::Forbidden, op, "the platform does not permit this"),
+            // A platform that refuses says why. This is whatever stands before it, such as a shield against robots.
+            403 => Error::unavailable(op, "something before the platform answered 403").retry(retry),
             404 | 410 => Error::not_found(op, "the platform does not know it"),
             429 => Error::new(ErrorKind::RateLimited, op, "too many requests").retry(retry),
-            500.. => Error::new(ErrorKind::Unavailable, op, format!("the platform answered {code}")).retry(retry),
+            408 | 409 | 425 | 500.. => {
+                Error::new(ErrorKind::Unavailable, op, format!("the platform answered {code}")).retry(retry)
+            }
             _ => Error::new(ErrorKind::Rejected, op, format!("the platform answered {code}")),
         }
         .code(code.to_string())
@@ -181,7 +197,10 @@ pub(crate) fn string(value: &Value, path: &str, op: &'static str) -> Result<Stri
     match value.pointer(path) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),
-        _ => Err(Error::malformed(op, format!("the answer has no {path}: the platform may have changed its API"))),
+        _ => {
+            let text = format!("the answer has no {path}: the platform may have changed its API");
+            Err(Error::malformed(op, text).retry(Retry::Soon))
+        }
     }
 }
 

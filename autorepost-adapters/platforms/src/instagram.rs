@@ -246,8 +246,7 @@ impl Destination for Instagram {
         let stream = publication.body.open(has..size).await?;
         let request = self
             .http
-            .client()
-            .post(uri)
+            .upload(uri, size - has)
             .header("authorization", format!("OAuth {}", token(op, access)?))
             .header("offset", has)
             .header("file_size", size)

@@ -240,7 +240,11 @@ impl TikTok {
             Value::Null if body["hasMorePrevious"] == false => Vec::new(),
             _ => return Err(changed(op, "the list has no itemList")),
         };
-        Ok((items, body["hasMorePrevious"] == true))
+        match &body["hasMorePrevious"] {
+            Value::Bool(more) => Ok((items, *more)),
+            // A list that only seems to end would hide what follows for good.
+            _ => Err(changed(op, "the list does not tell whether it goes on")),
+        }
     }
 
     /// A media host must be TikTok's own, or the one that we are told to use.

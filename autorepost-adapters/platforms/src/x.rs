@@ -367,6 +367,11 @@ impl Destination for X {
                 return Ok(Finding::Unknown("X shows errors in place of the timeline".into()));
             }
             let posts = body["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+            // Fields that are asked for come together: without this one, X may have renamed them, and a post of ours shows no
+            // media.
+            if posts.iter().any(|post| post["created_at"].is_null()) {
+                return Ok(Finding::Unknown("X does not tell what was asked of the timeline".into()));
+            }
             let mine = |post: &&Value| {
                 let keys = post["attachments"]["media_keys"].as_array();
                 keys.is_some_and(|keys| keys.iter().filter_map(Value::as_str).any(|key| same_media(key, media_key)))
@@ -403,7 +408,7 @@ fn same_media(one: &str, other: &str) -> bool {
 /// An upload that X does not know any more must be begun anew.
 fn lost(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Rejected if error.detail().contains("media IDs are invalid") => {
+        ErrorKind::Unavailable if error.detail().contains("media IDs are invalid") => {
             Error::not_found("upload", "X let go of the upload")
         }
         _ => error,

@@ -31,7 +31,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("", Kind::Forbidden, Wait::Never, "X does not permit this: check the app's permissions").at(403),
     Row::new("resource-not-found", Kind::NotFound, Wait::Never, "X does not know it").at(404),
     Row::new("", Kind::NotFound, Wait::Never, "X does not know it").at(404),
-    Row::new("", Kind::Rejected, Wait::Never, "X took the video's id for invalid: it was not finished, or is out of X's limits").at(400).saying("media IDs are invalid"),
+    Row::new("", Kind::Unavailable, Wait::Soon, "X does not know the video's id yet, or the video is out of X's limits").at(400).saying("media IDs are invalid"),
     Row::new("invalid-request", Kind::Rejected, Wait::Never, "X took the request for invalid").at(400),
     Row::new("", Kind::Rejected, Wait::Never, "X took the request for invalid").at(400),
 ];
