@@ -340,7 +340,7 @@ async fn eight_workers_never_send_a_refresh_token_twice() {
     together().await;
     assert_eq!(world.refreshes(), (1, 0));
     for _ in 0..10 {
-        let hasten = || async { desk.operator().hasten_refresh(&connection).await.unwrap() };
+        let hasten = || async { desk.operator().hasten_refresh(std::slice::from_ref(&connection)).await.unwrap() };
         tokio::join!(hasten(), together(), hasten(), together());
     }
     let (renewed, dead) = world.refreshes();
