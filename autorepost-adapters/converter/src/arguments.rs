@@ -77,7 +77,8 @@ pub fn convert(facts: &MediaFacts, profile: &Profile, limit: Duration) -> Vec<St
     }
     all.extend([
         "-fs".into(),
-        (profile.bytes_max.saturating_add(SIZE_MARGIN)).min(i64::MAX.cast_unsigned()).to_string(),
+        // ffmpeg reads it as a float, which rounds the largest integers up and out of its own limit.
+        profile.bytes_max.saturating_add(SIZE_MARGIN).min(1 << 62).to_string(),
     ]);
     // Offsets below zero take the place of the edit list that reordered frames would need.
     all.extend(texts(["-fflags", "+bitexact", "-f", "mp4", "-use_editlist", "0"]));
