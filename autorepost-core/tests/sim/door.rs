@@ -174,7 +174,10 @@ impl Door {
                     None => None,
                 };
             }
-            Some(Sabotage::NoGuards) => step.guards.retain(|guard| matches!(guard, Guard::CommitsBelow { .. })),
+            // The caps and the clock have faults of their own.
+            Some(Sabotage::NoGuards) => {
+                step.guards.retain(|guard| matches!(guard, Guard::CommitsBelow { .. } | Guard::Clock { .. }));
+            }
             Some(Sabotage::NoCapGuard) => step.guards.retain(|guard| !matches!(guard, Guard::CommitsBelow { .. })),
             Some(Sabotage::NoClockGuard) => step.guards.retain(|guard| !matches!(guard, Guard::Clock { .. })),
             Some(Sabotage::IntentAfterCommit) => {

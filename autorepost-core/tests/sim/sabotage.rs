@@ -56,7 +56,7 @@ pub const ALL: [(Sabotage, &str); 21] = [
     (Sabotage::NoSettleWindow, "twice"),
     (Sabotage::FindIsBlind, "show"),
     (Sabotage::CaptionIsProof, "shown"),
-    (Sabotage::NoDeadline, "twice"),
+    (Sabotage::NoDeadline, "without a stored intent"),
     (Sabotage::NoClockGuard, "show"),
     (Sabotage::NoFence, "under a lost lease"),
     (Sabotage::NoVersion, "under a lost lease"),
