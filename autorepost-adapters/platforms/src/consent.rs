@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_challenge_is_made_as_the_rfc_says() {
         let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(s256(&verifier), "E9Melhoa2OwvFrEMTJCHCoeaVp6zgg2Pz5vK9Iw_cM");
+        assert_eq!(s256(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]

@@ -55,10 +55,14 @@ fn a_call_that_is_dropped_midway_leaves_no_transaction_behind() {
         let one = Database::connect(&config).await.unwrap();
         one.migrate().await.unwrap();
         let other = Database::connect(&config).await.unwrap();
-        let began = Instant::now();
-        one.enqueue(&[job(0)]).await.unwrap();
-        let whole = began.elapsed();
         const CUTS: u16 = 300;
+        // As long as a call takes when everything is warm.
+        let mut whole = Duration::MAX;
+        for number in 0..20 {
+            let began = Instant::now();
+            one.enqueue(&[job(CUTS + 1 + number)]).await.unwrap();
+            whole = whole.min(began.elapsed());
+        }
         let mut cut = 0;
         for number in 1..=CUTS {
             let after = whole * u32::from(number) / u32::from(CUTS);

@@ -221,6 +221,10 @@ const STRICT: [&str; 1] = ["rules.doc.spec"];
 /// What the database's clock decides.
 const BY_THE_CLOCK: [&str; 2] = ["jobs.leased_until", "jobs.finished_at"];
 
+/// What version 1 compares and does not read: beside jobs in the lanes of another version nothing breaks, as a post is prepared as well when its
+/// media is fetched twice.
+const COMPARED: [&str; 1] = ["jobs.lane"];
+
 /// Everything that version 1 stored is stored still, in the same form: so a process of that version reads it.
 fn assert_holds(old: &Value, new: &Value, path: &str) {
     match (old, new) {
@@ -240,6 +244,7 @@ fn assert_holds(old: &Value, new: &Value, path: &str) {
             }
         }
         (Value::Number(_), Value::Number(_)) if BY_THE_CLOCK.contains(&path) => {}
+        (Value::String(_), Value::String(_)) if COMPARED.contains(&path) => {}
         _ => assert_eq!(old, new, "{path} is stored in another form"),
     }
 }
