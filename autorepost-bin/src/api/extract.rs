@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autorepost_core::{access::ApiKey, id::TenantId, operator::Operator, port::Ports};
+use autorepost_core::{Error, access::ApiKey, id::TenantId, operator::Operator, port::Ports};
 use axum::{
     Json,
     body::Bytes,
@@ -127,15 +127,17 @@ async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "The body is not JSON", detail));
     }
     // The guard has read it, and kept to its limit.
-    Bytes::from_request(request, state).await.map_err(|error| Problem::bad_request(error.body_text()))
+    let bytes = Bytes::from_request(request, state).await.map_err(|error| Problem::bad_request(error.body_text()))?;
+    // Postgres keeps it in no text, and reads no document that holds it.
+    let suspect = bytes.windows(5).any(|part| part == b"u0000");
+    if suspect && serde_json::from_slice(&bytes).is_ok_and(|value| has_nul(&value)) {
+        return Err(Error::invalid("read body", "a text holds the character U+0000, which cannot be kept").into());
+    }
+    Ok(bytes)
 }
 
 /// Reads a body. JSON Schema counts 7.0 among the integers, serde does not: then it is read once more with 7 in its place.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
-    if bytes.windows(5).any(|part| part == b"u0000") && has_nul(&serde_json::from_slice(bytes)?) {
-        // Postgres keeps it in no text, and reads no document that holds it.
-        return Err(serde::de::Error::custom("a text holds the character U+0000"));
-    }
     serde_json::from_slice(bytes).or_else(|error| {
         let mut value: Value = serde_json::from_slice(bytes)?;
         if whole(&mut value) { serde_json::from_value(value) } else { Err(error) }

@@ -30,6 +30,8 @@ async fn a_bad_request_is_said_to_be_one_in_problem_details() {
         *rule.pointer_mut(pointer).unwrap() = value;
         rule.to_string()
     };
+    let mut wordy = rule["spec"].clone();
+    wordy["filters"] = json!({ "require_words": ["x".repeat(101)] });
     let repost = |name: &str, verb: &str| format!("/v1/reposts/{}/{verb}", house.ours.reposts[name]);
     for (method, path, content_type, body, status, part) in [
         ("GET", "/v1/nothing", "", "", 404, "there is nothing at this address"),
@@ -46,7 +48,9 @@ async fn a_bad_request_is_said_to_be_one_in_problem_details() {
         ("POST", "/v1/rules", json_type, "[]", 400, ""),
         ("POST", "/v1/rules", json_type, &rule.to_string().replace("\"name\"", "\"nmae\""), 400, "nmae"),
         ("POST", "/v1/rules", json_type, &with("/name", json!("")), 422, "1 to 80 characters"),
-        ("POST", "/v1/rules", json_type, &with("/name", json!("a\u{0}b")), 422, "on one line"),
+        ("POST", "/v1/rules", json_type, &with("/name", json!("a\u{1}b")), 422, "on one line"),
+        ("POST", "/v1/rules", json_type, &with("/name", json!("a\u{0}b")), 422, "U+0000"),
+        ("POST", "/v1/rules", json_type, &with("/spec", wordy.clone()), 422, "100 characters"),
         ("POST", "/v1/rules", json_type, &with("/name", json!("OURS rule")), 409, "already"),
         ("POST", "/v1/rules", json_type, &with("/source", json!(house.ours.destination.id)), 422, "is no source"),
         ("POST", "/v1/rules", json_type, &with("/spec/destinations", json!([])), 422, "1 to 20 destinations"),
