@@ -24,6 +24,9 @@ use crate::{
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
     let method = credential::method(options.platform, options.login)?;
+    if options.handle.is_some() && options.jar.is_none() && !options.from_secrets {
+        return Err(usage("--handle goes with TikTok's cookies: give them with --jar, or --from-secrets"));
+    }
     if options.jar.is_none() && options.token.is_none() && !options.from_secrets {
         return consent::connect(context, options).await;
     }

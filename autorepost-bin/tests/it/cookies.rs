@@ -12,7 +12,8 @@ const SESSION: &str = "demo-session";
 
 fn bundle(name: &str) -> Value {
     let name = json!(name);
-    let line = format!("print(client('secretsmanager').get_secret_value(SecretId={name})['SecretString'])");
+    let value = format!("client('secretsmanager').get_secret_value(SecretId={name}, VersionStage='AWSCURRENT')");
+    let line = format!("print({value}['SecretString'])");
     serde_json::from_str(&tokio::task::block_in_place(|| MOTO.python(&line))).unwrap()
 }
 
