@@ -213,6 +213,7 @@ http://127.0.0.1:8788/callback on this machine, which must be among the redirect
   TikTok     TIKTOK_CLIENT_KEY, TIKTOK_CLIENT_SECRET (posts are read with cookies only, so far)";
 /// Options of `refresh`.
 #[derive(Args)]
+#[command(override_usage = "autorepost refresh [OPTIONS] <ACCOUNT>|--all")]
 pub struct Refresh {
     /// The account, such as "youtube" or "instagram:@handle".
     #[arg(required_unless_present = "all", conflicts_with = "all")]

@@ -67,10 +67,8 @@ pub async fn a_key_is_kept_listed_and_revoked_once(stores: Stores) {
     assert_eq!(list(Some(one), None, 1).await, [revoked]);
 }
 
-/// Lines are told of a tenant or of the installation, the newest first, page by page.
-pub async fn the_audit_log_is_told_by_tenant_and_the_newest_first(stores: Stores) {
-    let (one, other) = (tenant(), tenant());
-    let line = |tenant, secs| AuditEntry {
+fn line(tenant: Option<TenantId>, secs: u64) -> AuditEntry {
+    AuditEntry {
         id: AuditId::new(later(secs), unique()),
         at: later(secs),
         tenant,
@@ -79,7 +77,12 @@ pub async fn the_audit_log_is_told_by_tenant_and_the_newest_first(stores: Stores
         subject: "rules".into(),
         detail: "asked".into(),
         request: "request".into(),
-    };
+    }
+}
+
+/// Lines are told of a tenant or of the installation, the newest first, page by page.
+pub async fn the_audit_log_is_told_by_tenant_and_the_newest_first(stores: Stores) {
+    let (one, other) = (tenant(), tenant());
     let lines = [line(Some(one), 1), line(Some(one), 2), line(Some(one), 2), line(Some(other), 3), line(None, 4)];
     for line in &lines {
         stores.audit.append(line).await.unwrap();
@@ -95,16 +98,6 @@ pub async fn the_audit_log_is_told_by_tenant_and_the_newest_first(stores: Stores
 /// Old lines are deleted, whosever they are: the oldest first, and no more than asked for.
 pub async fn old_lines_of_the_audit_log_are_pruned(stores: Stores) {
     let one = tenant();
-    let line = |tenant, secs| AuditEntry {
-        id: AuditId::new(later(secs), unique()),
-        at: later(secs),
-        tenant,
-        actor: "key".into(),
-        action: "rules.create".into(),
-        subject: "rules".into(),
-        detail: "asked".into(),
-        request: "request".into(),
-    };
     let lines = [line(Some(one), 1), line(None, 2), line(Some(one), 3), line(Some(one), 4)];
     for line in &lines {
         stores.audit.append(line).await.unwrap();
