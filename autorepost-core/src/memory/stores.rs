@@ -209,10 +209,9 @@ impl PostStore for Memory {
                     && query.before.is_none_or(|before| row.found.posted_at < before)
                     && query.after.is_none_or(|after| (row.found.posted_at, row.id) < after)
             };
-            let mut rows: Vec<_> = world.posts.values().filter(wanted).cloned().collect();
+            let mut rows: Vec<_> = world.posts.values().filter(wanted).collect();
             rows.sort_by_key(|row| std::cmp::Reverse((row.found.posted_at, row.id)));
-            rows.truncate(query.limit as usize);
-            Ok(rows)
+            Ok(rows.into_iter().take(query.limit as usize).cloned().collect())
         })
     }
 
@@ -239,10 +238,9 @@ impl PostStore for Memory {
     async fn stale_media(&self, before: DateTime<Utc>, limit: u32) -> Result<Vec<Post>> {
         self.unit(|world| {
             let stale = |row: &&Post| world.media_is_stale(row, before);
-            let mut rows: Vec<_> = world.posts.values().filter(stale).cloned().collect();
+            let mut rows: Vec<_> = world.posts.values().filter(stale).collect();
             rows.sort_by_key(|row| (row.media.as_ref().map(|media| media.key), row.id));
-            rows.truncate(limit as usize);
-            Ok(rows)
+            Ok(rows.into_iter().take(limit as usize).cloned().collect())
         })
     }
 
@@ -278,13 +276,12 @@ impl RepostStore for Memory {
                         false => (row.posted_at, row.id) > after,
                     })
             };
-            let mut rows: Vec<_> = world.reposts.values().filter(wanted).cloned().collect();
+            let mut rows: Vec<_> = world.reposts.values().filter(wanted).collect();
             rows.sort_by_key(|row| (row.posted_at, row.id));
             if query.newest_first {
                 rows.reverse();
             }
-            rows.truncate(query.limit as usize);
-            Ok(rows)
+            Ok(rows.into_iter().take(query.limit as usize).cloned().collect())
         })
     }
 
