@@ -73,7 +73,11 @@ async fn work_within(
 ) -> autorepost_core::Result<()> {
     let ports = worker.ports().clone();
     let now = ports.clock.now();
-    ports.jobs.enqueue(&[NewJob::upkeep(JobId::new(now, ports.entropy.bytes()), now)]).await?;
+    let upkeep = NewJob::upkeep(JobId::new(now, ports.entropy.bytes()), now);
+    // At once even when it is there: a clock that ran ahead may have put it far into the future.
+    let key = upkeep.key.clone();
+    ports.jobs.enqueue(&[upkeep]).await?;
+    ports.jobs.hasten(&[key]).await?;
 
     let held = Arc::new(Held::default());
     let mut keeper = JoinSet::new();

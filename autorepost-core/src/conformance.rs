@@ -499,7 +499,7 @@ pub(crate) async fn to_processing(stores: &Stores, repost: &Repost) -> Repost {
     let mut repost = repost.clone();
     for event in [
         Event::PrepStarted,
-        Event::Prepared(Submission { media: media(), content }),
+        Event::Prepared(Submission { media: media(), content, terms: None }),
         Event::Began(ticket),
         Event::Uploaded,
     ] {

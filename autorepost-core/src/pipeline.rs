@@ -12,6 +12,7 @@ mod locate;
 mod patience;
 mod prep;
 mod publish;
+mod recheck;
 mod refresh;
 mod stepping;
 mod sync;

@@ -66,6 +66,10 @@ pub struct Policy {
     pub verify_every: Duration,
     /// How long before its expiry a credential that could not be renewed is called expiring.
     pub expiring_before: Duration,
+    /// How long after a post was found its source is asked again, before its publication begins, whether it still shows it.
+    pub recheck_after: Duration,
+    /// How long one download may take, however steadily its bytes come.
+    pub fetch_max: Duration,
     /// The largest media that is fetched, in bytes.
     pub media_bytes_max: u64,
     /// How long the media of a post stay after its reposts came to their ends.
@@ -114,6 +118,8 @@ impl Default for Policy {
             audit_log_kept: Duration::from_secs(400 * DAY),
             verify_every: Duration::from_secs(DAY),
             expiring_before: Duration::from_secs(14 * DAY),
+            recheck_after: Duration::from_secs(30 * MINUTE),
+            fetch_max: Duration::from_secs(HOUR),
             media_bytes_max: 4 << 30,
             media_kept: Duration::from_secs(30 * DAY),
             delivery_attempts_max: 10,

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Platform, Result,
@@ -73,6 +74,19 @@ impl RuleSpec {
         after(posted_at, Duration::from_secs(self.delay_secs.into()))
     }
 
+    /// What it asks of one of its destinations.
+    ///
+    /// # Errors
+    ///
+    /// [`Internal`](crate::ErrorKind::Internal) when a rule has no JSON form, which is a bug.
+    pub fn terms(&self, destination: &DestinationSpec) -> Result<Terms> {
+        let asked = DestinationSpec { paused: false, ..destination.clone() };
+        let json = serde_json::to_vec(&(&asked, &self.mentions))
+            .map_err(|cause| Error::internal("read rule", "a rule has no JSON form").source(cause))?;
+        let digest = Sha256::digest(&json);
+        Ok(Terms(digest.iter().take(TERMS_BYTES).map(|byte| format!("{byte:02x}")).collect()))
+    }
+
     /// Holds what an owner wrote against the limits of its parts: captions are rendered from it for every post.
     ///
     /// # Errors
@@ -124,6 +138,15 @@ impl RuleSpec {
         }
     }
 }
+
+/// What a rule asked of a destination when something was prepared for it, as a digest: when the rule asks for something
+/// else by now, what was prepared is not what its owner wants published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Terms(String);
+
+/// Bytes of the digest: it tells the versions of one rule apart, and nobody gains from two that are alike.
+const TERMS_BYTES: usize = 8;
 
 /// Entries of each list of a rule at most.
 const ENTRIES_MAX: usize = 100;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Platform,
     media::Media,
-    rule::{Privacy, ReplySettings},
+    rule::{Privacy, ReplySettings, Terms},
 };
 
 /// Everything that one repost sends to its destination.
@@ -15,6 +15,9 @@ pub struct Submission {
     pub media: Media,
     /// The words and options around it.
     pub content: Content,
+    /// What the rule asked for when this was made; nothing in what an older version prepared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
 }
 
 /// The words and options around a video, in the destination's own terms: templates are rendered, limits are kept.

@@ -271,7 +271,10 @@ impl Destination for X {
         // An upload that was finalized before, when the answer was lost, has a status.
         match self.status("read upload status", access, &ticket.handle).await {
             Ok(status) if status["data"]["processing_info"].is_object() => Ok(()),
-            _ => Err(lost(error)),
+            Ok(_) => Err(lost(error)),
+            // Whether it was finalized is not known: no refusal may be believed.
+            Err(unread) if unread.kind() != ErrorKind::NotFound => Err(unread),
+            Err(_) => Err(lost(error)),
         }
     }
 

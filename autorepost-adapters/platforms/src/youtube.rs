@@ -7,7 +7,10 @@ mod consent;
 mod errors;
 mod inspect;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use autorepost_core::{
@@ -35,6 +38,9 @@ use crate::http::{Answer, Http, Observer, body, string};
 const CHUNK_UNIT: u64 = 256 << 10;
 /// How much YouTube's clock may differ from ours.
 const SKEW: TimeDelta = TimeDelta::minutes(2);
+
+/// How long the stored video may take to be opened for a commit. The settle window counts with a commit that begins at once.
+const OPEN_MAX: Duration = Duration::from_secs(10);
 
 /// How YouTube is reached.
 #[derive(Clone)]
@@ -287,8 +293,13 @@ impl Destination for YouTube {
         let op = "upload last chunk";
         let size = publication.body.size();
         let start = held_back(size);
+        let began = Instant::now();
         let prepared: Result<RequestBuilder> = async {
             let stream = publication.body.open(start..size).await?;
+            // A process that was stopped meanwhile must not send what another one has settled.
+            if began.elapsed() > OPEN_MAX {
+                return Err(Error::unavailable(op, "the stored video was opened too late for its commit"));
+            }
             let request = Http::once(self.config.commit_timeout)?
                 .put(&ticket.handle)
                 .header("content-type", "video/mp4")

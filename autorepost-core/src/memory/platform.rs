@@ -175,6 +175,7 @@ struct World {
     faults: BTreeMap<&'static str, VecDeque<Fault>>,
     /// Errors that the next calls of `begin` end with.
     refusals: VecDeque<Error>,
+    doubts: VecDeque<Error>,
     standing: Option<Standing>,
     counter: u64,
 }
@@ -208,6 +209,11 @@ impl MemoryDestination {
     /// Makes the next call of `begin` end with this error.
     pub fn refuse_next(&self, error: Error) {
         lock(&self.state).refusals.push_back(error);
+    }
+
+    /// Makes the next commit have no effect, and end with this error as its unclear answer.
+    pub fn doubt_next(&self, error: Error) {
+        lock(&self.state).doubts.push_back(error);
     }
 
     /// Sets how everything stands that is shown.
@@ -402,6 +408,9 @@ impl Destination for MemoryDestination {
         self.settle_late();
         if self.clock.now() > after(publication.now, COMMIT_DEADLINE) {
             return Commit::Doubt(self.lost("commit"));
+        }
+        if let Some(error) = lock(&self.state).doubts.pop_front() {
+            return Commit::Doubt(error);
         }
         let fault = self.take_fault("commit");
         match fault {

@@ -86,7 +86,15 @@ impl Worker {
                 let repost = self.step(job, repost, Event::Refused, detail, With::keep()).await?;
                 self.failed_turn(job, &repost, &error).await
             }
-            Commit::Doubt(error) => self.doubt(job, repost, &error).await,
+            Commit::Doubt(error) => {
+                // The platform has something against the account: nothing more is sent there, this post neither.
+                if error.kind() == ErrorKind::Forbidden && error.platform_code().is_some() {
+                    let (title, handle) = (passage.connection.platform.title(), &passage.connection.handle);
+                    let text = format!("{title} @{handle} was paused: {}. Then resume it", error.detail());
+                    self.stop(job, &passage.connection, "refused", &text).await?;
+                }
+                self.doubt(job, repost, &error).await
+            }
         }
     }
 

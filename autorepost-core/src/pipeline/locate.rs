@@ -3,10 +3,10 @@
 //! A job of its own, because nothing after the commit may cast doubt on it.
 
 use crate::{
-    Result, Retry,
+    Error, ErrorKind, Result, Retry,
     credential::Access,
     id::RepostId,
-    job::{Finish, Job},
+    job::{Finish, Job, refresh_key},
     pipeline::stepping::With,
     port::{Publication, Stored, StoredBody},
     state::{Event, RepostState},
@@ -43,10 +43,18 @@ impl Worker {
                 Ok(End::Stepped)
             }
             Ok(None) => Ok(End::Finish(Finish::Done)),
-            Err(error) if job.attempts + 1 < ATTEMPTS_MAX && error.retry_hint() != Retry::Never => {
+            Err(error) if job.attempts + 1 < ATTEMPTS_MAX && may_pass(&error) => {
+                if error.kind() == ErrorKind::Unauthorized {
+                    self.ports.jobs.hasten(&[refresh_key(repost.connection)]).await?;
+                }
                 Ok(End::Finish(self.again_after(job, &error)))
             }
             Err(error) => Ok(End::Finish(Finish::Dead { note: error.to_string() })),
         }
     }
+}
+
+/// What was just published may not be to be seen yet, and a token may have ended meanwhile.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unauthorized) || error.retry_hint() != Retry::Never
 }

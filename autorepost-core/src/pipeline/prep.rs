@@ -4,6 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,8 +21,8 @@ use crate::{
         stepping::{Gate, With, unusable},
     },
     policy::after,
-    port::{ByteStream, EventSink, Fetched, Signal},
-    post::{FoundPost, Post, PostKind},
+    port::{ByteStream, Clock, EventSink, Fetched, Signal},
+    post::{Post, PostKind},
     repost::Repost,
     state::{Event, Owner, Reason, RepostState},
     submission::Submission,
@@ -107,7 +108,8 @@ impl Worker {
         };
 
         let detail = notes.into_iter().chain(rendered.notes).collect::<Vec<_>>().join("; ");
-        let submission = Submission { media, content: rendered.content };
+        let terms = Some(passage.rule.spec.terms(&passage.destination)?);
+        let submission = Submission { media, content: rendered.content, terms };
         let run_at = passage.rule.spec.due_at(repost.posted_at).max(self.now());
         let publish = NewJob::publish(self.job_id(), &repost, run_at);
         self.step(job, &repost, Event::Prepared(submission), detail, With::then(publish)).await?;
@@ -148,16 +150,17 @@ impl Worker {
         let source = self.ports.source(connection.platform)?;
         let (bytes, body) = match source.fetch(&access, &post.found).await? {
             Fetched::Video { bytes, body } => (bytes, body),
-            Fetched::Unusable(why) => {
-                // Written down, so that it is looked at anew when a list shows it again.
-                let found = FoundPost { kind: PostKind::Unusable { why }, ..post.found.clone() };
-                if found != post.found {
-                    self.ports.posts.reveal(job.lease(), post.tenant, post.id, &found).await?;
-                }
-                return Ok(Got::Never(Reason::new(Owner::Nobody, why.text())));
-            }
+            Fetched::Unusable(why) => return Ok(Got::Never(self.withdrawn(job, post, why).await?)),
         };
-        let told = Told { body, events: self.ports.events.clone(), repost: repost.id, bytes: 0, total: bytes };
+        let told = Told {
+            body,
+            events: self.ports.events.clone(),
+            repost: repost.id,
+            bytes: 0,
+            total: bytes,
+            clock: self.ports.clock.clone(),
+            until: self.ports.clock.uptime() + self.policy.fetch_max,
+        };
         let stored = self.ports.media.put(Box::pin(told), self.policy.media_bytes_max).await?;
         if bytes.is_some_and(|bytes| bytes != stored.bytes) {
             let text = format!("got {} bytes instead of {}", stored.bytes, bytes.unwrap_or_default());
@@ -171,19 +174,26 @@ impl Worker {
     }
 }
 
-/// A download that tells how far it is.
+/// A download that tells how far it is, and has an end however slowly its bytes come.
 struct Told {
     body: ByteStream,
     events: Arc<dyn EventSink>,
     repost: RepostId,
     bytes: u64,
     total: Option<u64>,
+    clock: Arc<dyn Clock>,
+    /// By the clock's uptime.
+    until: Duration,
 }
 
 impl Stream for Told {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.clock.uptime() > self.until {
+            let text = format!("the download took too long: {} bytes came", self.bytes);
+            return Poll::Ready(Some(Err(Error::unavailable("fetch media", text))));
+        }
         let next = self.body.as_mut().poll_next(cx);
         if let Poll::Ready(Some(Ok(bytes))) = &next {
             self.bytes += bytes.len() as u64;

@@ -89,6 +89,11 @@ impl Worker {
                 return Ok(Turn::Over);
             }
         };
+        if self.is_outdated(repost, &passage)? {
+            let detail = format!("rule \"{}\" was changed: prepared anew", passage.rule.name);
+            self.adopt(job, repost, (repost.rule, repost.connection), detail).await?;
+            return Ok(Turn::Over);
+        }
         let now = self.now();
         if let Some((until, reason)) = self.closed(repost, now).await? {
             self.hold(job, repost, until, reason).await?;
@@ -130,6 +135,10 @@ impl Worker {
             let note = Some("an older post of the account goes first".to_owned());
             let again = Finish::Again { run_at, attempts: job.attempts, note };
             self.ports.jobs.finish(job.lease(), &again).await?;
+            return Ok(Turn::Over);
+        }
+        if let Some(reason) = self.is_withdrawn(job, repost).await? {
+            self.skip(job, repost, reason).await?;
             return Ok(Turn::Over);
         }
         let media = &submission.media;

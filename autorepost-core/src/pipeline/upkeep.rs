@@ -3,9 +3,11 @@
 //! Every job is written in the transaction that needs it, so there should be nothing to find. This job is for the day on
 //! which that is not true: a restored backup, a row deleted by hand, a bug.
 
+use std::time::Duration;
+
 use crate::{
     Result,
-    job::{Finish, Job, NewJob},
+    job::{Finish, Job, JobKind, NewJob},
     policy::{after, before},
     port::Signal,
     worker::{End, Worker},
@@ -17,6 +19,10 @@ const ORPHANS_MAX: u32 = 500;
 const PRUNED_MAX: u32 = 5_000;
 /// Posts whose media one run deletes at most.
 const STALE_MEDIA_MAX: u32 = 100;
+/// A look at a source is never further ahead: a platform's wait is at most 25 hours.
+const LOOK_AHEAD_MAX: Duration = Duration::from_secs(26 * 3600);
+/// A renewal of a credential is never further ahead.
+const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
 
 impl Worker {
     pub(crate) async fn upkeep(&self, job: &Job) -> Result<End> {
@@ -24,6 +30,7 @@ impl Worker {
         for connection in self.ports.connections.list(None).await? {
             let jobs = NewJob::perpetual(&connection, now, || self.job_id());
             self.ports.jobs.enqueue(&jobs).await?;
+            self.bring_near(&jobs).await?;
         }
         let orphans = self.ports.reposts.orphans(ORPHANS_MAX).await?;
         let jobs: Vec<NewJob> = orphans
@@ -44,6 +51,19 @@ impl Worker {
         self.delete_stale_media(job).await?;
         let run_at = after(now, self.policy.upkeep_every);
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
+    }
+
+    /// Makes jobs due that lie further ahead than any wait of theirs: the clock was wrong when they were put there.
+    async fn bring_near(&self, perpetual: &[NewJob]) -> Result<()> {
+        let mut far = Vec::new();
+        for job in perpetual {
+            let ahead = if job.kind == JobKind::TokenRefresh { REFRESH_AHEAD_MAX } else { LOOK_AHEAD_MAX };
+            let there = self.ports.jobs.find(&job.key).await?;
+            if there.is_some_and(|there| there.new.run_at > after(self.now(), ahead)) {
+                far.push(job.key.clone());
+            }
+        }
+        if far.is_empty() { Ok(()) } else { self.ports.jobs.hasten(&far).await }
     }
 
     /// Deletes what nobody needs any more: first the bytes, then the post's word of them. A crash in between leaves a post

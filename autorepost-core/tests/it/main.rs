@@ -8,6 +8,7 @@ mod conversion;
 mod documents;
 mod operator;
 mod pipelines;
+mod recheck;
 mod retention;
 mod rules;
 mod state;

@@ -490,7 +490,7 @@ fn attempt() -> Attempt {
     let content = Content::X { text: "hi".into(), reply_settings: ReplySettings::Everyone };
     let media = Media { key: MediaKey::of(b"bytes"), bytes: 5, facts: MemoryMedia::upright(9_000) };
     Attempt {
-        submission: Submission { media, content },
+        submission: Submission { media, content, terms: None },
         ticket: Ticket { handle: "upload".into(), extra: None, begun_at: start(), expires_at: None },
         sent: 5,
         commits: 0,

@@ -14,6 +14,7 @@ fn submission() -> Submission {
     Submission {
         media: Media { key: MediaKey::of(b"x"), bytes: 1, facts: MemoryMedia::upright(9_000) },
         content: Content::X { text: "hi".into(), reply_settings: ReplySettings::Everyone },
+        terms: None,
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Act {
     Rule(u8, RuleState),
     /// An operator adds the rules that there are not yet.
     AddRules,
+    /// An operator changes what a rule asks of its destinations.
+    Edit(u8),
     /// An operator holds one destination of a rule, or lets it go on.
     HoldTarget(u8, bool),
     /// An operator pauses an account, or lets it go on.
@@ -154,7 +156,7 @@ fn post(dice: &Dice) -> Act {
 
 fn upset(dice: &Dice) -> Act {
     let (who, on) = (dice.byte(), dice.one_in(2));
-    match dice.below(44) {
+    match dice.below(45) {
         0..9 => Act::Flaw(who, Op::Commit, flaw(dice)),
         9..15 => Act::Flaw(who, OPS[dice.below(OPS.len() as u64) as usize], flaw(dice)),
         15 => Act::Flaw(who, OPS[dice.below(OPS.len() as u64) as usize], Flaw::RateLimit(dice.below(900))),
@@ -185,6 +187,7 @@ fn upset(dice: &Dice) -> Act {
         39 => Act::Account(who, on),
         40 => Act::Reconnect(who),
         41 => Act::Brake(on),
+        44 => Act::Edit(who),
         _ => Act::Retry(who),
     }
 }

@@ -19,8 +19,10 @@ use autorepost_core::{
     post::{Cursor, FoundPost, Post},
     preflight::Profile,
     repost::{Entry, Repost},
-    rule::{Rule, RuleState},
+    rule::{Options, Rule, RuleState},
     seal::KeyRing,
+    state::RepostState,
+    submission::Content,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -90,6 +92,9 @@ impl Door {
         match rule.spec.destinations.iter().find(|spec| spec.connection == stored.connection) {
             None => say("its rule does not lead there"),
             Some(spec) if spec.paused => say("its destination is paused"),
+            Some(spec) if !stored.state.submission().is_some_and(|sent| is_as_asked(&spec.options, &sent.content)) => {
+                say("its rule asks for something else by now");
+            }
             Some(_) => {}
         }
         let connection = hub.memory.all_connections().into_iter().find(|one| one.id == stored.connection);
@@ -173,6 +178,11 @@ impl Door {
                     }
                     None => None,
                 };
+            }
+            Some(Sabotage::EditIsNotSeen) => {
+                if let RepostState::Ready { submission } = &mut step.repost.state {
+                    submission.terms = None;
+                }
             }
             // The caps and the clock have faults of their own.
             Some(Sabotage::NoGuards) => {
@@ -484,4 +494,16 @@ impl JobQueue for Door {
 fn entry(at: DateTime<Utc>) -> Entry {
     let text = String::new;
     Entry { at, event: "added".into(), state: "planned".into(), detail: text(), attempt: None, by: text() }
+}
+
+/// Whether what is sent has the options that the rule asks for, as far as operators change them here.
+fn is_as_asked(asked: &Options, sent: &Content) -> bool {
+    match (asked, sent) {
+        (Options::Instagram { share_to_feed: asked, .. }, Content::Instagram { share_to_feed: sent, .. }) => {
+            asked == sent
+        }
+        (Options::YouTube { privacy: asked, .. }, Content::YouTube { privacy: sent, .. }) => asked == sent,
+        (Options::X { reply_settings: asked, .. }, Content::X { reply_settings: sent, .. }) => asked == sent,
+        _ => false,
+    }
 }

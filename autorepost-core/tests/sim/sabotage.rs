@@ -41,6 +41,8 @@ pub enum Sabotage {
     CursorMovesAnyway,
     /// The overlap of a sync is nothing, and so is the audit.
     NoOverlap,
+    /// What was prepared does not know what its rule asked for.
+    EditIsNotSeen,
     /// A new rule is not held against what is known already.
     NewRuleOwesNothing,
     /// Endpoints are told in a transaction after that of the state.
@@ -48,7 +50,7 @@ pub enum Sabotage {
 }
 
 /// Every fault, and a word of the verdict that it must lead to.
-pub const ALL: [(Sabotage, &str); 21] = [
+pub const ALL: [(Sabotage, &str); 22] = [
     (Sabotage::IntentAfterCommit, "without a stored intent"),
     (Sabotage::DoubtIsRetried, "intents"),
     (Sabotage::DoubtIsFailure, "ended as failed"),
@@ -68,6 +70,7 @@ pub const ALL: [(Sabotage, &str); 21] = [
     (Sabotage::NoAudit, "never "),
     (Sabotage::CursorMovesAnyway, "never "),
     (Sabotage::NoOverlap, "never "),
+    (Sabotage::EditIsNotSeen, "asks for something else"),
     (Sabotage::NewRuleOwesNothing, "no reposts"),
     (Sabotage::ToldAfterwards, "was told"),
 ];

@@ -178,6 +178,7 @@ impl World {
             inspect_first: secs(120),
             inspect_last: secs(1_800),
             anomaly_max: setting.anomaly_max,
+            recheck_after: secs(600),
             ..Policy::default()
         };
         if sabotage == Some(Sabotage::NoOverlap) {
@@ -552,6 +553,22 @@ fn destination(connection: &Connection) -> DestinationSpec {
         _ => Options::X { text, reply_settings: ReplySettings::Everyone },
     };
     DestinationSpec { connection: connection.id, paused: false, hashtags: HashtagRule::Keep, trim: false, options }
+}
+
+/// Changes what a rule asks of a destination, and back.
+fn edit(spec: &mut DestinationSpec) {
+    match &mut spec.options {
+        Options::Instagram { share_to_feed, .. } => *share_to_feed = !*share_to_feed,
+        Options::YouTube { privacy, .. } => {
+            *privacy = if *privacy == Privacy::Public { Privacy::Unlisted } else { Privacy::Public };
+        }
+        Options::X { reply_settings, .. } => {
+            *reply_settings = match reply_settings {
+                ReplySettings::Everyone => ReplySettings::Following,
+                _ => ReplySettings::Everyone,
+            };
+        }
+    }
 }
 
 impl Setting {

@@ -182,7 +182,11 @@ pub async fn work(platform: Platform, text: &str, bytes: usize) -> Work {
         _ => Content::X { text, reply_settings: ReplySettings::Everyone },
     };
     let media = Media { key: stored.key, bytes: stored.bytes, facts: MemoryMedia::upright(9_000) };
-    Work { access: access(platform), submission: Submission { media, content }, body: StoredBody::new(store, stored) }
+    Work {
+        access: access(platform),
+        submission: Submission { media, content, terms: None },
+        body: StoredBody::new(store, stored),
+    }
 }
 
 impl Work {

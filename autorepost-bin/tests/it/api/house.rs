@@ -179,7 +179,7 @@ fn committing() -> RepostState {
     let ticket = Ticket { handle: SECRET.into(), extra: Some(SECRET.into()), begun_at: start(), expires_at: None };
     let events = [
         Event::PrepStarted,
-        Event::Prepared(Submission { media, content }),
+        Event::Prepared(Submission { media, content, terms: None }),
         Event::Began(ticket),
         Event::Uploaded,
         Event::Intended(start()),

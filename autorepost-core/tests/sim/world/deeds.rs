@@ -11,7 +11,7 @@ use autorepost_core::{
 };
 use chrono::TimeDelta;
 
-use super::{Keys, OWNER, TARGETS, Task, World, set_rule};
+use super::{Keys, OWNER, TARGETS, Task, World, edit, set_rule};
 use crate::{accounts::SourcePost, act::Act};
 
 impl World {
@@ -66,6 +66,15 @@ impl World {
                 });
             }
             Act::AddRules => self.add_rules(),
+            Act::Edit(_) if self.rules.is_empty() => {}
+            Act::Edit(n) => {
+                let id = self.rules[index(n, self.rules.len())];
+                self.command(move |operator| {
+                    Box::pin(async move {
+                        set_rule(operator, id, |rule| rule.spec.destinations.iter_mut().for_each(edit)).await;
+                    })
+                });
+            }
             Act::HoldTarget(..) if self.rules.is_empty() => {}
             Act::HoldTarget(n, paused) => {
                 let (id, at) = (self.rules[0], index(n, 3));

@@ -204,7 +204,7 @@ fn content(platform: Platform) -> Content {
 fn attempt(platform: Platform, commits: u32) -> Attempt {
     let sent = |commits| (commits > 0).then(|| at(70));
     Attempt {
-        submission: Submission { media: media(), content: content(platform) },
+        submission: Submission { media: media(), content: content(platform), terms: None },
         ticket: Ticket {
             handle: "ticket".into(),
             extra: Some("address".into()),
@@ -225,7 +225,7 @@ fn reason(owner: Owner) -> Reason {
 /// Every state, every point to go on at, every owner, every content.
 fn states() -> Vec<(Platform, RepostState)> {
     use Platform::{Instagram, X, YouTube};
-    let submission = |platform| Submission { media: media(), content: content(platform) };
+    let submission = |platform| Submission { media: media(), content: content(platform), terms: None };
     let receipt = Receipt { id: Some("id".into()), url: Some("https://example.com/id".into()), at: at(80) };
     let unnamed = Receipt { id: None, url: None, at: at(80) };
     let waits = |until, owner, resume| RepostState::Waiting { until, reason: reason(owner), resume };
