@@ -5,6 +5,7 @@
 
 mod again;
 mod callback;
+mod crowd;
 mod document;
 mod extract;
 mod guard;
@@ -38,6 +39,7 @@ pub use need::{NEEDS, Need, Scope};
 pub use page::PAGE_MAX;
 pub use problem::{PROBLEM_JSON, status};
 
+use crowd::Crowd;
 use problem::Problem;
 
 /// Where the OpenAPI document is.
@@ -54,6 +56,8 @@ pub struct Limits {
     pub request_max: Duration,
     /// Requests at once at most.
     pub requests_max: usize,
+    /// Requests of one key at once at most.
+    pub requests_of_key_max: usize,
     /// Requests of one key in a minute at most.
     pub requests_per_minute_max: u32,
 }
@@ -64,6 +68,7 @@ impl Default for Limits {
             body_bytes_max: 512 << 10,
             request_max: Duration::from_secs(60),
             requests_max: 64,
+            requests_of_key_max: 16,
             requests_per_minute_max: 600,
         }
     }
@@ -80,6 +85,7 @@ struct Parts {
     ports: Ports,
     limits: Limits,
     places: Arc<Semaphore>,
+    crowd: Crowd,
     incoming_places: Arc<Semaphore>,
     incoming: Option<SigningSecret>,
     redirect: Option<String>,
@@ -109,6 +115,7 @@ impl Api {
             ports,
             limits,
             places,
+            crowd: Crowd::default(),
             incoming_places,
             incoming,
             redirect,
@@ -148,6 +155,10 @@ impl Api {
 
     fn places(&self) -> Arc<Semaphore> {
         self.0.places.clone()
+    }
+
+    fn crowd(&self) -> &Crowd {
+        &self.0.crowd
     }
 
     /// Everything that is answered, with `others` beside it.

@@ -1,7 +1,7 @@
 //! The program's own HTTP listener: the interface below `/v1`, media for platforms that fetch by themselves, and
 //! probes.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use autorepost_core::{ErrorKind, port::Ports, seal::Secret, webhook::SigningSecret};
@@ -10,18 +10,39 @@ use autorepost_storage::MediaLinks;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{ConnectInfo, Path, Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
 use serde::Deserialize;
-use tokio::{net::TcpListener, sync::Semaphore, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::sleep,
+};
+use tower::ServiceExt;
 
 use crate::api::{Api, Limits};
 
 /// Media that are read at once at most; who comes then is asked to come again.
 const READERS_MAX: usize = 32;
+
+/// Connections at once at most; who comes then waits to be taken.
+const CONNECTIONS_MAX: usize = 1_024;
+/// Requests at once on one connection of HTTP/2 at most.
+const STREAMS_MAX: u32 = 64;
+/// How long the head of a request may take to come, and how long a connection may lie idle: longer than a load balancer
+/// keeps an idle one (AWS's Application Load Balancer: 60 s), so that it is never us who close it under a request.
+const HEAD_MAX: Duration = Duration::from_secs(75);
+/// The wait after a connection that could not be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// What the listener serves from.
 #[derive(Clone)]
@@ -79,14 +100,75 @@ pub async fn serve(listener: TcpListener, served: Served, stop: watch::Receiver<
 /// # Errors
 ///
 /// When the listener fails.
-pub async fn serve_routes(listener: TcpListener, app: Router, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let stopped = async move {
-        // The sender is gone only when the program ends.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(stopped).await?;
+pub async fn serve_routes(listener: TcpListener, app: Router, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    serve_within(listener, app, stop, HEAD_MAX).await
+}
+
+async fn serve_within(
+    listener: TcpListener,
+    app: Router,
+    mut stop: watch::Receiver<bool>,
+    head_max: Duration,
+) -> anyhow::Result<()> {
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(head_max);
+    server.http2().timer(TokioTimer::new()).keep_alive_interval(head_max).max_concurrent_streams(STREAMS_MAX);
+    let (places, mut open) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), JoinSet::new());
+    loop {
+        while open.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = told(&mut stop) => break,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Such as no file handles left: others close theirs.
+                tracing::warn!("a connection cannot be taken: {error}");
+                sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        let (server, app, mut stop) = (server.clone(), app.clone(), stop.clone());
+        open.spawn(async move {
+            let service = tower::service_fn(move |request: http::Request<_>| {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                app.clone().oneshot(request)
+            });
+            let mut connection = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+            // What goes wrong with a connection is its client's business.
+            let over = tokio::select! {
+                _ = connection.as_mut() => true,
+                () = told(&mut stop) => false,
+            };
+            if !over {
+                connection.as_mut().graceful_shutdown();
+                drop(connection.await);
+            }
+            drop(place);
+        });
+    }
+    // Nobody new is taken while the last answers go out.
+    drop(listener);
+    while open.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Waits for the word to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // The sender is gone only when the program ends.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+/// Takes the next connection when there is a place for it; until then it waits in the system's queue.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Accepted> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, place))
 }
 
 #[derive(Deserialize)]
@@ -181,7 +263,33 @@ fn part(asked: &str, size: u64) -> Part {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::timeout,
+    };
+
     use super::*;
+
+    /// Who opens a connection and says nothing, or the half of it, does not keep it.
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let app = Router::new().route("/", get(async || "here"));
+        let serving = tokio::spawn(serve_within(listener, app, stopped, Duration::from_millis(200)));
+        for said in ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Half: "] {
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            silent.write_all(said.as_bytes()).await.unwrap();
+            let mut told = String::new();
+            timeout(Duration::from_secs(20), silent.read_to_string(&mut told)).await.expect("it is closed").unwrap();
+            assert!(!told.contains("here"), "{told}");
+        }
+        let answer = reqwest::get(format!("http://{address}/")).await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "here");
+        stop.send_replace(true);
+        timeout(Duration::from_secs(20), serving).await.expect("it ends").unwrap().unwrap();
+    }
 
     #[test]
     fn a_range_is_read_as_the_rfc_says() {

@@ -199,7 +199,8 @@ impl NewJob {
         }
     }
 
-    /// The job that tells an endpoint of one event. Its lane is the endpoint's: a slow one holds up nobody else.
+    /// The job that tells an endpoint of one event. A tenant has a few lanes for all of its endpoints: slow ones hold up some
+    /// of its own, and nobody else's.
     pub fn delivery(id: JobId, webhook: &Webhook, payload: String, now: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -207,7 +208,7 @@ impl NewJob {
             tenant: webhook.tenant,
             subject: webhook.id.uuid(),
             key: format!("delivery:{id}"),
-            lane: format!("webhook:{}", webhook.id),
+            lane: format!("webhook:{}:{}", webhook.tenant, webhook.id.uuid().as_u128() % DELIVERY_LANES),
             run_at: now,
             order_at: now,
             payload: Some(payload),
@@ -239,6 +240,9 @@ impl NewJob {
         }
     }
 }
+
+/// Messages of one tenant that are on their way at once at most.
+const DELIVERY_LANES: u128 = 4;
 
 /// The key of the job that asks for a repost's public address.
 pub fn locate_key(repost: RepostId) -> String {

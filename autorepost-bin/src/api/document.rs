@@ -1,10 +1,11 @@
 //! The OpenAPI document: what the handlers' own descriptions leave out because every route has it.
 
 use serde_json::{Map, Value, json};
-use utoipa::{PartialSchema, openapi::OpenApi};
+use utoipa::{OpenApi as _, PartialSchema, openapi::OpenApi};
 
 use super::{
     again::IDEMPOTENCY_KEY_MAX,
+    incoming::{self, COOKIES_PATH},
     need::{NEEDS, Need, Scope},
     problem::{PROBLEM_JSON, ProblemBody},
     route,
@@ -13,6 +14,9 @@ use super::{
 const DESCRIPTION: &str = "Publishes each new video of a creator's TikTok account to Instagram Reels, YouTube and X: once each. \
     Every request carries a key, `Authorization: Bearer ar_...`; `autorepost api-keys add` makes the first one. What goes \
     wrong is told as problem details (RFC 9457).";
+
+const SIGNATURE: &str = "`v1,` and the base64 of HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>` by \
+    AUTOREPOST_WEBHOOK_SECRET (Standard Webhooks)";
 
 /// What may go wrong, by status: the name of the answer, what it means, and whether only requests that change something
 /// meet it.
@@ -52,7 +56,9 @@ pub fn document() -> Value {
 ///
 /// When a route is missing in the table of what routes need: it would answer nobody.
 pub(super) fn complete(plain: &OpenApi) -> Value {
-    let mut document = serde_json::to_value(plain).expect("an OpenAPI document has a JSON form");
+    let mut whole = plain.clone();
+    whole.merge(incoming::Described::openapi());
+    let mut document = serde_json::to_value(whole).expect("an OpenAPI document has a JSON form");
     document["info"] = json!({
         "title": "autorepost", "description": DESCRIPTION, "version": env!("CARGO_PKG_VERSION"),
         "license": { "name": "MIT", "identifier": "MIT" },
@@ -61,6 +67,7 @@ pub(super) fn complete(plain: &OpenApi) -> Value {
     let components = &mut document["components"];
     components["securitySchemes"] = json!({
         "key": { "type": "http", "scheme": "bearer", "bearerFormat": "ar_<key id>_<secret>" },
+        "signature": { "type": "apiKey", "in": "header", "name": "webhook-signature", "description": SIGNATURE },
     });
     components["schemas"]["Problem"] = serde_json::to_value(ProblemBody::schema()).expect("a schema has a JSON form");
     // Its variants have exactly their own fields; the macro does not say so.
@@ -78,10 +85,15 @@ pub(super) fn complete(plain: &OpenApi) -> Value {
     let mut described = 0;
     for (path, item) in paths {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let operation = operation.as_object_mut().expect("an operation is an object");
+            if path == COOKIES_PATH {
+                describe_signed(operation);
+                continue;
+            }
             let method = method.to_uppercase();
             let need = NEEDS.iter().find(|need| need.path == path && need.method == method);
             let need = need.unwrap_or_else(|| panic!("{method} {path} is not among NEEDS"));
-            describe(operation.as_object_mut().expect("an operation is an object"), need);
+            describe(operation, need);
             described += 1;
         }
     }
@@ -104,15 +116,7 @@ fn describe(operation: &mut Map<String, Value>, need: &Need) {
     let description = operation.get("description").and_then(Value::as_str).map(|text| format!("{text}\n\n{needs}"));
     operation.insert("description".into(), description.unwrap_or(needs).into());
 
-    let responses = operation["responses"].as_object_mut().expect("an operation has responses");
-    for response in responses.values_mut() {
-        response["headers"]["x-request-id"] = request_id();
-    }
-    for (status, name, _, for_changes) in REFUSALS {
-        if need.changes() || !for_changes {
-            responses.insert(status.into(), json!({ "$ref": format!("#/components/responses/{name}") }));
-        }
-    }
+    add_refusals(operation, need.changes());
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     let parameters = parameters.as_array_mut().expect("parameters are a list");
     parameters.push(json!({
@@ -127,5 +131,23 @@ fn describe(operation: &mut Map<String, Value>, need: &Need) {
             },
             "description": "A name for this request: asked again by it within a day, it is answered as before and not done again",
         }));
+    }
+}
+
+/// The one route that no key opens: what is brought there is signed.
+fn describe_signed(operation: &mut Map<String, Value>) {
+    operation.insert("security".into(), json!([{ "signature": [] }]));
+    add_refusals(operation, true);
+}
+
+fn add_refusals(operation: &mut Map<String, Value>, changes: bool) {
+    let responses = operation["responses"].as_object_mut().expect("an operation has responses");
+    for response in responses.values_mut() {
+        response["headers"]["x-request-id"] = request_id();
+    }
+    for (status, name, _, for_changes) in REFUSALS {
+        if changes || !for_changes {
+            responses.insert(status.into(), json!({ "$ref": format!("#/components/responses/{name}") }));
+        }
     }
 }

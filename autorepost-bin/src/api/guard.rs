@@ -97,9 +97,10 @@ pub async fn guard(
     let request_max = api.limits().request_max;
     let passing = async move {
         let caller = admit(&api, need, request.headers()).await?;
+        let share = api.crowd().enter(caller.key.id, api.limits().requests_of_key_max).ok_or_else(busy)?;
         // Nothing is asked with the body of a GET, so nothing is waited for.
         let request = if need.changes() { read(&api, request).await? } else { request.map(|_| Body::empty()) };
-        Ok::<_, Problem>((api, caller, request))
+        Ok::<_, Problem>((api, caller, request, share))
     };
     let late = || {
         let detail = format!("it took more than {} s; what it began may still be done", request_max.as_secs());
@@ -107,10 +108,10 @@ pub async fn guard(
             .retry_after(Duration::from_secs(5))
     };
     let began = Instant::now();
-    let (api, caller, request) = timeout(request_max, passing).await.map_err(|_| late())??;
+    let (api, caller, request, share) = timeout(request_max, passing).await.map_err(|_| late())??;
     // A task of its own: a client that goes away, or does not wait, must not leave something half done.
     let work = async move {
-        let _place = place;
+        let _places = (place, share);
         match timeout(WORK_MAX, perform(&api, need, caller, request, next)).await {
             Ok(answer) => answer,
             Err(_) => {

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::Instrument as _;
+use utoipa::{OpenApi, ToSchema};
 
 use super::{
     Api,
@@ -31,19 +32,34 @@ use crate::{credential, rotation};
 pub const COOKIES_PATH: &str = "/v1/webhooks/incoming/cookies";
 const ACTION: &str = "connections.bring_cookies";
 
-/// What is brought.
-#[derive(Deserialize)]
+/// What this page adds to the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(paths(cookies))]
+pub struct Described;
+
+/// Cookies that are brought.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Brought {
+pub struct Brought {
     /// The tenant; the installation's owner without it.
+    #[schema(value_type = Option<Uuid>)]
     tenant: Option<TenantId>,
     /// The connection that the cookies are for.
+    #[schema(value_type = Uuid)]
     connection: ConnectionId,
     /// The cookies, as `POST /v1/connections` takes them.
     credential: Value,
 }
 
-/// Takes cookies: checks the signature, asks the platform whose they are, stores them.
+/// Takes fresh cookies of a TikTok account from an outside automation: checks the signature, asks the platform whose they
+/// are, stores them. Needs no key, but `AUTOREPOST_WEBHOOK_SECRET`, with which the message is signed as Standard Webhooks says.
+#[utoipa::path(post, path = COOKIES_PATH, tag = "Connections", operation_id = "connections.bring_cookies",
+    request_body = Brought,
+    params(
+        ("webhook-id" = String, Header, description = "A name for the message: one that was taken is refused with 409"),
+        ("webhook-timestamp" = String, Header, description = "When it was signed, in seconds since 1970"),
+    ),
+    responses((status = 200, description = "The account has them", body = ConnectionView)))]
 pub async fn cookies(
     State(api): State<Api>,
     Extension(request_id): Extension<RequestId>,

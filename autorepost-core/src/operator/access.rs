@@ -49,15 +49,27 @@ impl Operator<'_> {
             return Err(Error::not_found(op, format!("there is no tenant {}", self.tenant)));
         }
         let tenant = (!installation).then_some(self.tenant);
-        let query = KeyQuery { tenant, after: None, limit: API_KEYS_MAX };
-        let known = self.ports.access.keys(&query).await?;
-        if known.iter().filter(|key| key.tenant == tenant).count() >= API_KEYS_MAX as usize {
+        if self.count_api_keys(tenant).await? >= API_KEYS_MAX as usize {
             return Err(Error::invalid(op, format!("there are {API_KEYS_MAX} keys already, revoked ones included")));
         }
         let random = (self.ports.entropy.bytes(), self.ports.entropy.bytes());
         let (key, text) = ApiKey::make(tenant, role, name, self.ports.clock.now(), random)?;
         self.ports.access.add_key(&key).await?;
         Ok((key, text))
+    }
+
+    /// How many keys a tenant has, or the installation itself, revoked ones included.
+    async fn count_api_keys(&self, tenant: Option<TenantId>) -> Result<usize> {
+        let (mut count, mut query) = (0, KeyQuery { tenant, after: None, limit: API_KEYS_MAX });
+        loop {
+            // Without a tenant everybody's are listed.
+            let page = self.ports.access.keys(&query).await?;
+            count += page.iter().filter(|key| key.tenant == tenant).count();
+            match page.last() {
+                Some(last) if page.len() >= API_KEYS_MAX as usize => query.after = Some(last.id),
+                _ => return Ok(count),
+            }
+        }
     }
 
     /// Revokes a key of the tenant, or with `installation` any key. One that is revoked already stays so.
