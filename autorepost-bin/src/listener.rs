@@ -36,8 +36,6 @@ const READERS_MAX: usize = 32;
 
 /// Connections at once at most; who comes then waits to be taken.
 const CONNECTIONS_MAX: usize = 1_024;
-/// Requests at once on one connection of HTTP/2 at most.
-const STREAMS_MAX: u32 = 64;
 /// How long the head of a request may take to come, and how long a connection may lie idle: longer than a load balancer
 /// keeps an idle one (AWS's Application Load Balancer: 60 s), so that it is never us who close it under a request.
 const HEAD_MAX: Duration = Duration::from_secs(75);
@@ -110,9 +108,9 @@ async fn serve_within(
     mut stop: watch::Receiver<bool>,
     head_max: Duration,
 ) -> anyhow::Result<()> {
-    let mut server = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 alone: telling it from HTTP/2 waits for the first bytes without an end, and balancers speak it to us anyway.
+    let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server.http1().timer(TokioTimer::new()).header_read_timeout(head_max);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(head_max).max_concurrent_streams(STREAMS_MAX);
     let (places, mut open) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), JoinSet::new());
     loop {
         while open.try_join_next().is_some() {}

@@ -254,7 +254,7 @@ pub enum Event {
     Resumed,
     /// It certainly was not published, and trying again cannot help.
     Failed(Reason),
-    /// Another rule has it from now on, and prepares it in its own way.
+    /// It is prepared anew: another rule has it from now on, or its own asks for something else by now.
     Adopted,
     /// A person wants it tried again.
     Retried,

@@ -5,7 +5,7 @@ use autorepost_core::{
     credential::Credential,
     port::{Authorizer, Clock, Commit, Destination, Finding},
 };
-use autorepost_sandbox::{Effect, Fault, Step};
+use autorepost_sandbox::{Effect, Fault, Refusal, Step};
 use chrono::TimeDelta;
 
 use crate::support::{Quiet, SystemClock, UNIT, access, stage, to_commit, until_ready, work};
@@ -181,4 +181,24 @@ async fn each_credential_knows_whose_it_is() {
         let identity = authorizer.verify(&access).await.unwrap();
         assert_eq!((identity.account, identity.handle.as_str()), (access.account, "alice"));
     }
+}
+
+/// X refuses to finalize what was finalized before. When its status cannot be read either, nothing is known, and no
+/// refusal ends the repost.
+#[tokio::test]
+async fn a_refusal_to_finalize_is_not_believed_while_the_status_cannot_be_read() {
+    let stage = stage().await;
+    let destination = stage.x.as_ref();
+    let work = work(Platform::X, "finalize", UNIT).await;
+    let ticket = destination.begin(&work.publication()).await.unwrap();
+    let refusal = Refusal { status: 400, code: "invalid-request".into(), message: "It was finalized before".into() };
+    let fault = |effect| Fault::first(Platform::X, Step::Status, effect, 1);
+    stage.sandbox.world().set_faults(vec![fault(Effect::Refuse(refusal.clone())), fault(Effect::ErrorBefore)]);
+    let error = destination.upload(&work.publication(), &ticket, 0, &Quiet).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry_hint()), (ErrorKind::Unavailable, Retry::Soon), "{error}");
+    // Where the status can be read and knows of no processing, the refusal stands.
+    stage.sandbox.world().set_faults(vec![fault(Effect::Refuse(refusal))]);
+    let error = destination.upload(&work.publication(), &ticket, 0, &Quiet).await.unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::Unavailable, "{error}");
+    destination.upload(&work.publication(), &ticket, 0, &Quiet).await.unwrap();
 }

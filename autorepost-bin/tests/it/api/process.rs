@@ -23,6 +23,8 @@ struct Served {
 impl Served {
     async fn new(mut stage: Stage) -> Self {
         stage.set("AUTOREPOST_REQUESTS_PER_MINUTE", "10000");
+        // So that what is brought signed is looked at.
+        stage.set("AUTOREPOST_WEBHOOK_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
         let daemon = stage.start().await;
         daemon.until_listening().await;
         let log = daemon.log();

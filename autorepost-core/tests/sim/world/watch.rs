@@ -31,10 +31,14 @@ impl World {
         private && self.leads_to(repost.connection) && self.feed.posts().iter().any(there)
     }
 
-    /// Whether the journal says that the public saw it.
-    pub fn was_published(&self, repost: &Repost) -> bool {
+    /// How often a repost came into a state, by its journal.
+    pub fn times(&self, repost: &Repost, state: &str) -> usize {
         let journal = block_on(RepostStore::journal(self.hub.memory.as_ref(), OWNER, repost.id)).unwrap();
-        journal.iter().any(|entry| entry.state == "published")
+        let states = journal.iter().map(|entry| entry.state.as_str());
+        states
+            .scan("", |last, now| Some(std::mem::replace(last, now) != now && now == state))
+            .filter(|came| *came)
+            .count()
     }
 
     /// How many jobs tell the endpoint of this.
@@ -83,8 +87,12 @@ impl World {
             LATE + TimeDelta::hours(self.hourly_cap.map_or(0, |cap| self.feed.posts().len() as i64 / i64::from(cap)));
         // Only Instagram cannot tell what became of a commit when two Reels have the same words.
         let doubt = TimeDelta::from_std(self.policy.doubt_max).unwrap();
-        let late = |platform| if platform == Platform::Instagram { late + doubt } else { late };
-        let stuck = |repost: &Repost| !repost.state.is_terminal() && took > late(repost.key.platform);
+        let doubts = |repost: &Repost| match repost.key.platform {
+            // What a person denied may come into doubt once more, by a fault that was on its way.
+            Platform::Instagram => 1 + i32::try_from(self.times(repost, "unconfirmed")).unwrap(),
+            _ => 0,
+        };
+        let stuck = |repost: &Repost| !repost.state.is_terminal() && took > late + doubt * doubts(repost);
         if let Some(repost) = self.hub.memory.reposts().into_iter().find(stuck) {
             let (post, platform, hours) = (&repost.key.post, repost.key.platform, took.num_hours());
             self.hub.broken(format!("post {post} to {platform} is late: {} after {hours} hours", repost.state.name()));
