@@ -101,6 +101,11 @@ impl Memory {
         look(&world.live.values().filter_map(|id| world.jobs.get(id)).collect::<Vec<_>>())
     }
 
+    /// Whether there is a repost of which this is true.
+    pub fn any_repost(&self, test: impl FnMut(&Repost) -> bool) -> bool {
+        self.lock().reposts.values().any(test)
+    }
+
     /// Every rule, for tests to look at.
     pub fn all_rules(&self) -> Vec<Rule> {
         self.lock().rules.values().cloned().collect()

@@ -63,16 +63,15 @@ impl World {
     }
 
     pub(super) fn is_done(&self) -> bool {
+        // Mostly that is enough, and it copies nothing.
+        if self.hub.memory.any_repost(|repost| !repost.state.is_terminal()) {
+            return false;
+        }
         let (now, posts, reposts) = (self.hub.now(), self.hub.memory.posts(), self.hub.memory.reposts());
         let taken = |one: &Post| reposts.iter().any(|repost| repost.post == one.id);
         let admitted = |post: &SourcePost| posts.iter().any(|one| one.found.key == post.found.key && taken(one));
         self.sites.values().all(|site| site.is_quiet())
-            && self
-                .hub
-                .memory
-                .reposts()
-                .iter()
-                .all(|repost| repost.state.is_terminal() && !self.is_to_be_revealed(repost))
+            && !reposts.iter().any(|repost| self.is_to_be_revealed(repost))
             && self
                 .feed
                 .posts()
