@@ -29,8 +29,9 @@ const WRITES_MAX: usize = 3;
 pub struct Rotated {
     /// The connection, renewed.
     pub connection: Connection,
-    /// The bundle that was written, as people call it; nothing when none is configured, or the account is not the owner's.
-    pub written: Option<String>,
+    /// The bundle that was written, as people call it; nothing when none is configured, or the account is not the owner's. An
+    /// error when it could not be written: the connection is renewed all the same, and the rotation is to be repeated.
+    pub written: Result<Option<String>>,
     /// Every TikTok account of the installation: their renewal is due.
     pub due: Vec<Connection>,
 }
@@ -42,8 +43,7 @@ pub struct Rotated {
 /// # Errors
 ///
 /// [`Invalid`](ErrorKind::Invalid) for an account that has no cookies; [`Configuration`](ErrorKind::Configuration) when it is
-/// not clear which bundle is meant; the platform's refusal. In these nothing is changed. When the bundle cannot be written, the
-/// connection is renewed all the same.
+/// not clear which bundle is meant; the platform's refusal. In these nothing is changed.
 pub async fn rotate(
     operator: &Operator<'_>,
     connection: &Connection,
@@ -60,13 +60,25 @@ pub async fn rotate(
     // The bundle is the owner's: another tenant's cookies are kept in its connection alone.
     let bundle = if operator.tenant() == TenantId::OWNER { bundle(bundles).await? } else { None };
     let connection = operator.renew_credential(connection, credential).await?;
-    if let Some(bundle) = bundle {
-        write(bundle, &values).await?;
-    }
+    let written = match bundle {
+        Some(bundle) => write(bundle, &values).await.map(|()| Some(bundle.place().to_owned())),
+        None => Ok(None),
+    };
     let mut due = operator.ports().connections.list(None).await?;
     due.retain(|one| one.platform == Platform::TikTok);
     operator.hasten_refresh(&due).await?;
-    Ok(Rotated { connection, written: bundle.map(|bundle| bundle.place().to_owned()), due })
+    Ok(Rotated { connection, written, due })
+}
+
+/// What the audit log is told of a rotation.
+pub fn outcome(rotated: &Result<Rotated>) -> String {
+    match rotated {
+        Ok(Rotated { written: Ok(_), .. }) => "done".to_owned(),
+        Ok(Rotated { written: Err(error), .. }) => {
+            format!("the connection was renewed, and the bundle was not written: {}", error.kind().as_str())
+        }
+        Err(error) => format!("refused: {}", error.kind().as_str()),
+    }
 }
 
 /// What the secret store is given of a jar.

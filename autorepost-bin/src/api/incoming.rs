@@ -145,15 +145,15 @@ async fn bring(api: &Api, body: &Bytes, id: &str, request: &RequestId) -> Result
     // What cannot be written down is not done.
     record("asked").await?;
     let renewed = rotation::rotate(&operator, &connection, credential, api.bundles()).await;
-    let detail = match &renewed {
-        Ok(_) => "done".to_owned(),
-        Err(error) => format!("refused: {}", error.kind().as_str()),
-    };
+    let detail = rotation::outcome(&renewed);
     if let Err(error) = record(&detail).await {
         tracing::error!(action = ACTION, subject, "the audit log does not tell the outcome: {error}");
     }
     tracing::info!(action = ACTION, subject, "{detail}");
-    Ok(Json(ConnectionView::from(renewed?.connection)).into_response())
+    let renewed = renewed?;
+    // What brought them brings them again, under the same id, until the bundle has them, too.
+    renewed.written?;
+    Ok(Json(ConnectionView::from(renewed.connection)).into_response())
 }
 
 fn unsigned(error: &Error) -> Problem {

@@ -34,23 +34,29 @@ async fn rotate(context: &Context, options: Rotate) -> anyhow::Result<ExitCode> 
         async |detail: &str| operator.record(Some(operator.tenant()), ACTION, &subject, detail, &request).await;
     record("asked").await?;
     let rotated = rotation::rotate(&operator, &connection, credential, &context.config.bundles).await;
-    match &rotated {
-        Ok(_) => record("done").await?,
-        Err(error) => record(&format!("refused: {}", error.kind().as_str())).await?,
-    }
+    record(&rotation::outcome(&rotated)).await?;
     let rotated = rotated?;
+    // The renewed connection is what counts: the others are told of in any case.
+    let (written, unwritten) = match rotated.written {
+        Ok(written) => (written, None),
+        Err(error) => (None, Some(error)),
+    };
     let healths = refresh::renew(context, &ports, rotated.due).await?;
     let handle = &rotated.connection.handle;
     let value = json!({
-        "connection": rotated.connection.id, "handle": handle, "written": rotated.written,
+        "connection": rotated.connection.id, "handle": handle, "written": written,
         "accounts": refresh::value(&healths),
     });
     context.show(&value, || {
-        let kept = match &rotated.written {
+        let kept = match &written {
             Some(place) => format!(" and {place}"),
+            None if unwritten.is_some() => "; the bundle was NOT written".into(),
             None => "; AUTOREPOST_SECRETS names no bundle, so only the connection was renewed".into(),
         };
         format!("tiktok:@{handle} has new cookies, in its connection{kept}\n{}", refresh::text(&healths))
     })?;
+    if let Some(error) = unwritten {
+        return Err(anyhow::Error::new(error).context("the connection has the new cookies; repeat this for the bundle"));
+    }
     Ok(refresh::code(&healths))
 }
