@@ -49,6 +49,8 @@ pub enum Command {
     Worker,
     /// Serves stand-ins of the four platforms on loopback, to try everything with.
     Sandbox(Sandbox),
+    /// Hours of synthetic load with faults against built-in stand-ins, and a report: exit code 1 when the two books disagree.
+    Soak(Soak),
     /// Brings the database up to date.
     Migrate(Migrate),
     /// Connects an account, or renews its credential: on the platform's own page, or with a file.
@@ -96,6 +98,13 @@ pub enum Command {
     Pause(Pause),
     /// Lets publishing, or one account, go on.
     Resume(Resume),
+    /// Takes one post through everything, from the look at its source to its publication, and tells how long each step took:
+    /// against built-in stand-ins, or with the test accounts of a rule. Exit code 1 when it is not published once.
+    Synthetic(Synthetic),
+    /// Tells how much of each error budget the last 24 hours have used. Exit code 1 when one is spent.
+    Slo,
+    /// Tells whether production may be deployed to: tests, migrations, a synthetic run, error budgets. Exit code 1 when not.
+    Gate(Gate),
     /// Checks everything that must be right: configuration, database, folder, keys, each account.
     Doctor,
     /// Asks the program that listens on AUTOREPOST_LISTEN whether it is alive: for containers.
@@ -148,6 +157,62 @@ pub struct Sandbox {
     /// A new post appears every so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub post_every: Option<u64>,
+}
+
+/// Options of `soak`.
+#[derive(Args)]
+pub struct Soak {
+    /// How many hours posts are made; what is on its way then comes to its end.
+    #[arg(long, value_name = "HOURS", default_value_t = 1.0, value_parser = soak_hours)]
+    pub hours: f64,
+    /// A new post appears every so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = soak_pace)]
+    pub post_every: f64,
+    /// Write the report with its plots into this HTML file.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Let nothing go wrong.
+    #[arg(long)]
+    pub calm: bool,
+    /// Seed of what goes wrong.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn soak_hours(text: &str) -> Result<f64, String> {
+    within(text, 0.001, 168.0)
+}
+
+fn soak_pace(text: &str) -> Result<f64, String> {
+    within(text, 0.1, 3_600.0)
+}
+
+fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "this is not a number".to_owned())?;
+    if (least..=most).contains(&number) { Ok(number) } else { Err(format!("it must be from {least} to {most}")) }
+}
+
+/// Options of `synthetic`.
+#[derive(Args)]
+pub struct Synthetic {
+    /// Let the workers of this installation do it, with a post of this rule's source that was never reposted: for accounts that
+    /// are there for tests.
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+    /// How many seconds it may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub wait: u64,
+    /// Write a run that went well into the audit log of this installation, where "gate" looks for it.
+    #[arg(long)]
+    pub record: bool,
+}
+
+/// Options of `gate`.
+#[derive(Args)]
+pub struct Gate {
+    /// The run of the tests that passed for what is to be deployed, such as its address.
+    #[arg(long, value_name = "RUN")]
+    pub tests: Option<String>,
 }
 
 /// Options of `migrate`.

@@ -3,14 +3,19 @@
 mod access;
 mod accounts;
 mod check;
+mod checklist;
 mod consent;
 mod cookies;
+mod gate;
 mod posts;
 mod refresh;
 mod rules;
 mod run;
 mod sandbox;
+mod slo;
+mod soak;
 mod status;
+mod synthetic;
 mod webhooks;
 
 use std::{fmt, process::ExitCode, sync::Arc};
@@ -94,6 +99,7 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
     match cli.command {
         Command::Demo(options) => return demo::command(options, screen, cli.json).await,
         Command::Sandbox(options) => return sandbox::serve(options, cli.json).await,
+        Command::Soak(options) => return soak::soak(options, screen, cli.json).await,
         Command::Keys(Keys::Generate) => return generate_key(cli.json),
         _ => {}
     }
@@ -118,13 +124,18 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Plan(options) => posts::plan(&context, options).await,
         Command::Pause(options) => accounts::pause(&context, options).await,
         Command::Resume(options) => accounts::resume(&context, options).await,
+        Command::Synthetic(options) => synthetic::synthetic(&context, options).await,
+        Command::Slo => slo::slo(&context).await,
+        Command::Gate(options) => gate::gate(&context, options).await,
         Command::Doctor => check::doctor(&context).await,
         Command::Healthcheck => check::healthcheck(&context).await,
         Command::Settings => check::settings(&context),
         Command::Tenants(command) => access::tenants(&context, command).await,
         Command::ApiKeys(command) => access::api_keys(&context, command).await,
         Command::Webhooks(command) => webhooks::webhooks(&context, command).await,
-        Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),
+        Command::Demo(_) | Command::Sandbox(_) | Command::Soak(_) | Command::Keys(_) => {
+            unreachable!("they returned above")
+        }
     }
 }
 
@@ -143,7 +154,7 @@ fn environment() -> anyhow::Result<Vec<(String, String)>> {
 /// The configuration, or what is wrong with it; nothing for a command that needs none.
 pub async fn configuration(cli: &Cli) -> Option<anyhow::Result<Config>> {
     match cli.command {
-        Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => None,
+        Command::Demo(_) | Command::Sandbox(_) | Command::Soak(_) | Command::Keys(_) => None,
         _ => Some(async { Ok(Config::load(cli.config.as_deref(), environment()?).await?) }.await),
     }
 }

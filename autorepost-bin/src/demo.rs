@@ -4,7 +4,12 @@
 mod report;
 pub mod stage;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use autorepost_converter::FfmpegConfig;
@@ -20,7 +25,7 @@ use autorepost_core::{
 };
 use autorepost_database::{Database, DatabaseConfig};
 use autorepost_sandbox::Sandbox;
-use tokio::{sync::watch, time::Instant};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::{
     cli, crew,
@@ -30,6 +35,7 @@ use crate::{
 };
 
 pub use report::Report;
+pub(crate) use report::compare;
 
 /// How long the demo may take before it gives up.
 const TIME_MAX: Duration = Duration::from_secs(180);
@@ -84,48 +90,77 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let scene = stage::Options { seed: options.seed, port: 0, videos: options.videos.clone() };
-    let sandbox = stage::sandbox(&scene, folder).await?;
-    let key = autorepost_core::seal::generate(random()?);
-    let keys = KeyRing::parse(key.expose())?;
+    let scene = stage::Options {
+        seed: options.seed,
+        chaos: options.chaos,
+        videos: options.videos.clone(),
+        ..stage::Options::default()
+    };
     let lines = Lines { verbose: options.verbose, screen: options.screen.clone() };
     let events: Arc<dyn EventSink> = Arc::new(Bars::new(options.screen.clone(), lines));
-    let url = format!("sqlite://{}", folder.join("autorepost.db").display());
-    let database = Database::connect(&DatabaseConfig::new(url)).await?;
-    database.migrate().await?;
-    let platforms = Platforms::sandbox(sandbox.base_url());
-    let ports = Wiring {
-        database,
-        redis: None,
-        media: Media::Folder(folder.join("media")),
-        // Its clips are sent as they are, so that it is the same on every machine.
-        ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
-        keys,
-        links: None,
-        platforms,
-        observer: None,
-        private_targets: false,
-    }
-    .ports(events)?;
-    stage::accounts_and_rules(&ports).await?;
-    if options.chaos {
-        sandbox.world().set_faults(stage::chaos());
-    }
-
+    let play = Play::begin(folder, &scene, events, Policy::brisk()).await?;
     let began = Instant::now();
-    let worker = Arc::new(Worker::new(ports.clone(), Policy::brisk(), "demo"));
-    let (stop, stopped) = watch::channel(false);
-    let crew = tokio::spawn(crew::work(worker, Arc::default(), stopped));
-    let posts = sandbox.world().posts().len();
-    let reposts = match tokio::time::timeout(TIME_MAX, settled(&ports, posts)).await {
+    let posts = play.sandbox.world().posts().len();
+    let reposts = match tokio::time::timeout(TIME_MAX, settled(&play.ports, posts)).await {
         Ok(reposts) => reposts?,
         Err(_) => bail!("the demo did not come to its end within {} s", TIME_MAX.as_secs()),
     };
     let took = began.elapsed();
-    stop.send(true)?;
-    crew.await??;
-    let report = report::compare(&ports, &sandbox, reposts, took).await?;
+    let (ports, sandbox) = play.end().await?;
+    let report = compare(&ports, &sandbox, reposts, took).await?;
     Ok((report, sandbox))
+}
+
+/// An installation at work in this process, on a SQLite database of its own, against a sandbox of its own.
+pub(crate) struct Play {
+    pub ports: Ports,
+    pub sandbox: Sandbox,
+    stop: watch::Sender<bool>,
+    crew: JoinHandle<autorepost_core::Result<()>>,
+}
+
+impl Play {
+    /// Sets the stage in a folder, connects the accounts, adds the rules, and begins to work.
+    pub async fn begin(
+        folder: &Path,
+        scene: &stage::Options,
+        events: Arc<dyn EventSink>,
+        policy: Policy,
+    ) -> anyhow::Result<Self> {
+        let sandbox = stage::sandbox(scene, folder).await?;
+        let key = autorepost_core::seal::generate(random()?);
+        let url = format!("sqlite://{}", folder.join("autorepost.db").display());
+        let database = Database::connect(&DatabaseConfig::new(url)).await?;
+        database.migrate().await?;
+        let ports = Wiring {
+            database,
+            redis: None,
+            media: Media::Folder(folder.join("media")),
+            // Its clips are sent as they are, so that it is the same on every machine.
+            ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
+            keys: KeyRing::parse(key.expose())?,
+            links: None,
+            platforms: Platforms::sandbox(sandbox.base_url()),
+            observer: None,
+            private_targets: false,
+        }
+        .ports(events)?;
+        stage::accounts_and_rules(&ports).await?;
+        if scene.chaos {
+            sandbox.world().set_faults(stage::chaos());
+        }
+        let worker = Arc::new(Worker::new(ports.clone(), policy, "demo"));
+        let (stop, stopped) = watch::channel(false);
+        let crew = tokio::spawn(crew::work(worker, Arc::default(), stopped));
+        Ok(Self { ports, sandbox, stop, crew })
+    }
+
+    /// Lets what runs come to its end.
+    pub async fn end(self) -> anyhow::Result<(Ports, Sandbox)> {
+        self.stop.send_replace(true);
+        self.crew.await??;
+        Ok((self.ports, self.sandbox))
+    }
 }
 
 /// Waits until every repost of every post has come to its end, and its address is known.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use autorepost_converter::{Ffmpeg, INSTALL};
 use autorepost_core::{
     connection::{AuthMethod, Connection},
@@ -18,7 +18,7 @@ use chrono::DateTime;
 use futures_util::stream;
 use serde_json::json;
 
-use super::{Context, operator, table};
+use super::{Context, checklist::Checklist, operator, table};
 use crate::{
     ambient::SystemClock,
     cli::{Migrate, MigrateAction},
@@ -55,70 +55,52 @@ pub async fn healthcheck(context: &Context) -> anyhow::Result<ExitCode> {
     context.show(&json!({ "status": "ok" }), || "alive\n".into())
 }
 
-/// One thing that was looked at.
-struct Finding {
-    what: String,
-    result: Result<String, String>,
-}
-
 pub async fn doctor(context: &Context) -> anyhow::Result<ExitCode> {
-    let mut findings = Vec::new();
-    let mut note = |what: &str, result: Result<String, String>| {
-        findings.push(Finding { what: what.to_owned(), result });
-    };
-    note("configuration", Ok(origins(&context.config)));
-    note("secrets", secrets(&context.config).await);
-    let text = |error: anyhow::Error| format!("{error:#}");
-    match &context.config.bucket {
-        None => note("media folder", media_folder(&context.config).await.map_err(text)),
-        Some(bucket) => note("bucket", media_bucket(&context.config, bucket).await.map_err(text)),
+    let (config, mut list) = (&context.config, Checklist::default());
+    list.run("configuration", async { Ok(origins(config)) }).await;
+    list.run("secrets", secrets(config)).await;
+    match &config.bucket {
+        None => list.run("media folder", media_folder(config)).await,
+        Some(bucket) => list.run("bucket", media_bucket(config, bucket)).await,
     }
-    if let Some(url) = &context.config.public_url {
-        note("public address", public_address(url).await.map_err(text));
+    if let Some(url) = &config.public_url {
+        list.run("public address", public_address(url)).await;
     }
-    note("ffmpeg", ffmpeg(&context.config).await);
-    let version = &context.config.instagram_version;
-    let now = DateTime::from(SystemTime::now());
-    note("Instagram's API", versions::warning(version, now).map_or_else(|| Ok(version.clone()), Err));
-    if context.config.redis.is_some() {
-        note("Redis", redis(&context.config).await.map_err(text));
+    list.run("ffmpeg", ffmpeg(config)).await;
+    list.run("Instagram's API", async {
+        let version = &config.instagram_version;
+        match versions::warning(version, DateTime::from(SystemTime::now())) {
+            Some(warning) => bail!(warning),
+            None => Ok(version.clone()),
+        }
+    })
+    .await;
+    if config.redis.is_some() {
+        list.run("Redis", redis(config)).await;
     }
-    match context.ports_with_any_key().await {
-        Err(error) => note("database and keys", Err(format!("{error:#}"))),
-        Ok(ports) => {
-            note("database and keys", Ok(format!("sealing with key {}", ports.keys.sealing_key_id())));
-            note("clock", clock(context).await.map_err(text));
-            let connections = operator(&ports).connections().await?;
-            if connections.is_empty() {
-                note("accounts", Err("none is connected: use \"autorepost connect\"".into()));
-            }
-            for connection in &connections {
-                let what = format!("{}:@{}", connection.platform, connection.handle);
-                note(&what, account(context, &ports, connection).await);
-            }
-            if !connections.is_empty() && operator(&ports).rules().await?.is_empty() {
-                note("rules", Err("there are none: use \"autorepost rules add\"".into()));
-            }
+    let mut opened = None;
+    list.run("database and keys", async {
+        let ports = context.ports_with_any_key().await?;
+        let told = format!("sealing with key {}", ports.keys.sealing_key_id());
+        opened = Some(ports);
+        Ok(told)
+    })
+    .await;
+    if let Some(ports) = opened {
+        list.run("clock", clock(context)).await;
+        let connections = operator(&ports).connections().await?;
+        if connections.is_empty() {
+            list.run("accounts", async { bail!("none is connected: use \"autorepost connect\"") }).await;
+        }
+        for connection in &connections {
+            let what = format!("{}:@{}", connection.platform, connection.handle);
+            list.run(&what, account(context, &ports, connection)).await;
+        }
+        if !connections.is_empty() && operator(&ports).rules().await?.is_empty() {
+            list.run("rules", async { bail!("there are none: use \"autorepost rules add\"") }).await;
         }
     }
-    let well = findings.iter().all(|finding| finding.result.is_ok());
-    let value: Vec<_> = findings
-        .iter()
-        .map(|Finding { what, result }| {
-            let detail = match result {
-                Ok(detail) | Err(detail) => detail,
-            };
-            json!({ "what": what, "ok": result.is_ok(), "detail": detail })
-        })
-        .collect();
-    context.show(&value, || {
-        let line = |finding: &Finding| match &finding.result {
-            Ok(detail) => format!("  ok    {}: {detail}\n", finding.what),
-            Err(detail) => format!("  WRONG {}: {detail}\n", finding.what),
-        };
-        findings.iter().map(line).collect()
-    })?;
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    list.show(context)
 }
 
 fn origins(config: &Config) -> String {
@@ -132,10 +114,10 @@ fn origins(config: &Config) -> String {
 }
 
 /// Which place gives each secret, and which places it hides: their rotations are not seen.
-async fn secrets(config: &Config) -> Result<String, String> {
+async fn secrets(config: &Config) -> anyhow::Result<String> {
     let mut told = Vec::new();
     for (setting, _) in config.origins.iter().filter(|(setting, _)| setting.secret) {
-        let origin = config.secrets.origin(setting.name).await.map_err(|error| error.to_string())?;
+        let origin = config.secrets.origin(setting.name).await?;
         let Some(autorepost_secrets::Origin { layer, hidden }) = origin else { continue };
         let hides = if hidden.is_empty() { String::new() } else { format!(" (hides {})", hidden.join(", ")) };
         told.push(format!("{} from the {layer}{hides}", setting.name));
@@ -166,14 +148,12 @@ async fn public_address(url: &str) -> anyhow::Result<String> {
 }
 
 /// Looks for ffmpeg. To be without it is no mistake; to name one that does not work is.
-async fn ffmpeg(config: &Config) -> Result<String, String> {
+async fn ffmpeg(config: &Config) -> anyhow::Result<String> {
     let Some(program) = &config.ffmpeg else {
         return Ok(format!("is not there: videos that a platform would refuse as they are, are left out; {INSTALL}"));
     };
-    match Ffmpeg::version(program).await {
-        Ok(version) => Ok(format!("version {version} at {}", program.display())),
-        Err(error) => Err(error.detail().to_owned()),
-    }
+    let version = Ffmpeg::version(program).await.map_err(|error| anyhow!(error.detail().to_owned()))?;
+    Ok(format!("version {version} at {}", program.display()))
 }
 
 /// Asks Redis how it is.
@@ -208,14 +188,14 @@ async fn media_folder(config: &Config) -> anyhow::Result<String> {
     Ok(format!("{} can be written", folder.display()))
 }
 
-async fn account(context: &Context, ports: &Ports, connection: &Connection) -> Result<String, String> {
-    let identity = match tokio::time::timeout(ANSWER_MAX, operator(ports).check(connection)).await {
-        Ok(identity) => identity.map_err(|error| error.to_string())?,
-        Err(_) => return Err(format!("did not answer within {} s", ANSWER_MAX.as_secs())),
+async fn account(context: &Context, ports: &Ports, connection: &Connection) -> anyhow::Result<String> {
+    let Ok(identity) = tokio::time::timeout(ANSWER_MAX, operator(ports).check(connection)).await else {
+        bail!("did not answer within {} s", ANSWER_MAX.as_secs());
     };
+    let identity = identity?;
     let by_url = connection.method == AuthMethod::InstagramLogin;
     if by_url && context.config.public_url.is_none() && context.config.sandbox.is_none() {
-        return Err("Instagram Login needs AUTOREPOST_PUBLIC_URL, from where Instagram fetches the videos".into());
+        bail!("Instagram Login needs AUTOREPOST_PUBLIC_URL, from where Instagram fetches the videos");
     }
     Ok(format!("the platform knows it as @{}", identity.handle))
 }

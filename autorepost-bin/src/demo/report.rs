@@ -1,6 +1,6 @@
 //! What we know beside what the public sees.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use autorepost_core::{
     Platform,
@@ -27,29 +27,33 @@ pub struct Report {
 
 const COLUMNS: [Platform; 3] = [Platform::Instagram, Platform::YouTube, Platform::X];
 
+/// Posts that a comparison looks at.
+const POSTS_MAX: u32 = 1_000_000;
+
 /// Compares our book with the sandbox's ledger.
 pub async fn compare(ports: &Ports, sandbox: &Sandbox, reposts: Vec<Repost>, took: Duration) -> anyhow::Result<Report> {
-    let query = PostQuery { limit: 1_000, ..PostQuery::default() };
+    let query = PostQuery { limit: POSTS_MAX, ..PostQuery::default() };
     let mut posts = ports.posts.list(TenantId::OWNER, &query).await?;
     posts.reverse();
+    let media: HashMap<_, _> = posts.iter().filter_map(|post| Some((post.id, post.media.as_ref()?.key))).collect();
     let ledger = sandbox.world().ledger();
+    let mut public: HashMap<_, Vec<&Shown>> = HashMap::new();
+    for shown in &ledger {
+        public.entry((shown.platform, shown.sha256.as_str())).or_default().push(shown);
+    }
     let mut disagreements = Vec::new();
     let mut explained = 0;
     for repost in &reposts {
         let platform = repost.key.platform;
-        let media = posts.iter().find(|post| post.id == repost.post).and_then(|post| post.media.as_ref());
-        let sha256 = media.map(|media| media.key.to_string());
-        let shown: Vec<_> = ledger
-            .iter()
-            .filter(|shown| shown.platform == platform && Some(&shown.sha256) == sha256.as_ref())
-            .collect();
+        let sha256 = media.get(&repost.post).map(ToString::to_string).unwrap_or_default();
+        let shown = public.get(&(platform, sha256.as_str())).map(Vec::as_slice).unwrap_or_default();
         explained += shown.len();
         let wanted = usize::from(matches!(repost.state, RepostState::Published { .. }));
         if shown.len() != wanted {
             let (state, key) = (repost.state.name(), &repost.key.post);
             disagreements.push(format!("{platform}: post {key} is {state}, the public sees it {} times", shown.len()));
         }
-        if let (RepostState::Published { receipt, .. }, [shown]) = (&repost.state, shown.as_slice())
+        if let (RepostState::Published { receipt, .. }, [shown]) = (&repost.state, shown)
             && receipt.id.as_ref().is_some_and(|id| *id != shown.id)
         {
             disagreements.push(format!("{platform}: we know it as {:?}, the public as {}", receipt.id, shown.id));

@@ -58,6 +58,10 @@ pub struct Options {
     pub port: u16,
     /// The user's own clips, instead of those that the program carries.
     pub videos: Vec<PathBuf>,
+    /// Let things go wrong once the accounts are connected.
+    pub chaos: bool,
+    /// No posts to begin with.
+    pub bare: bool,
 }
 
 /// Starts the sandbox with a TikTok account, its posts, and an account on each destination.
@@ -70,7 +74,9 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
     .await
     .with_context(|| format!("the sandbox cannot listen on port {}", options.port))?;
     accounts(sandbox.world());
-    posts(&sandbox, options, folder)?;
+    if !options.bare {
+        posts(&sandbox, options, folder)?;
+    }
     Ok(sandbox)
 }
 
@@ -187,10 +193,16 @@ pub fn credentials() -> [(&'static str, String); 4] {
     ]
 }
 
-/// A new post appears; the answer is its id.
+/// A new post appears, with a video whose bytes are its own; the answer is its id.
 pub fn post_now(sandbox: &Sandbox, folder: &Path, index: usize) -> anyhow::Result<String> {
-    let clips = videos(&Options::default(), folder)?;
-    let clip = clips[index % clips.len()].clone();
+    let clips = folder.join("clips");
+    std::fs::create_dir_all(&clips)?;
+    let (name, seconds, bytes) = CLIPS[index % CLIPS.len()];
+    let path = clips.join(format!("{name}-{index}.mp4"));
+    // A box that every player skips (ISO/IEC 14496-12, 8.1.2), and that tells this video from the others.
+    let tail = [&16_u32.to_be_bytes()[..], b"free", &(index as u64).to_be_bytes()].concat();
+    std::fs::write(&path, [bytes, &tail].concat())?;
+    let clip = Clip { path, seconds };
     let at = now();
     let id = (7_400_000_000_000_000_000 + at.timestamp_millis()).to_string();
     let caption = format!("{} ({})", CAPTIONS[index % CAPTIONS.len()], index + 1);
