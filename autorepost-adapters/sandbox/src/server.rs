@@ -151,8 +151,12 @@ where
             return rate_limited(platform, *secs);
         }
         Some(Effect::Refuse(refusal)) => {
+            let response = match platform {
+                Platform::TikTok => tiktok::refused(world, &request, refusal),
+                _ => refused(platform, refusal),
+            };
             drain(request).await;
-            return refused(platform, refusal);
+            return response;
         }
         Some(Effect::CutMiddle) => halve(request),
         Some(Effect::ExpireToken) => {

@@ -293,6 +293,20 @@ impl World {
         state.posts.iter().filter(|(owner, _)| owner == account).map(|(_, post)| post.clone()).collect()
     }
 
+    /// Grants an app access to the TikTok account of this id, and answers with the access token.
+    pub fn grant_tiktok(&self, account: &str) -> String {
+        let mut state = self.lock();
+        let number = state.next();
+        let grant = TikTokGrant {
+            account: account.to_owned(),
+            access: format!("act.sandbox{number}"),
+            refresh: format!("rft.sandbox{number}"),
+        };
+        let access = grant.access.clone();
+        state.tiktok_grants.push(grant);
+        access
+    }
+
     /// Gives the pages of a TikTok account a shape that nobody knows, as after a redesign; or their own again.
     pub fn change_pages(&self, account: &str, changed: bool) {
         let mut state = self.lock();
