@@ -37,6 +37,8 @@ pub async fn connect(ports: &Ports, platform: Platform, method: AuthMethod, acco
         status_detail: None,
         paused: false,
         resumed_at: None,
+        lists_for: None,
+        warned_days: None,
         created_at: now,
         renewed_at: now,
         version: 0,

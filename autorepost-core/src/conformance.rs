@@ -319,6 +319,8 @@ pub(crate) fn connection(tenant: TenantId, platform: Platform, account: &str) ->
         status_detail: None,
         paused: false,
         resumed_at: None,
+        lists_for: None,
+        warned_days: None,
         created_at: start(),
         renewed_at: start(),
         version: 0,

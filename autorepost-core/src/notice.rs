@@ -9,6 +9,7 @@ use crate::{
     connection::{Connection, ConnectionStatus},
     id::{JobId, TenantId},
     job::NewJob,
+    pipeline::warns,
     port::{EntropyExt, Ports},
     repost::Repost,
     standing::Standing,
@@ -82,6 +83,9 @@ pub(crate) async fn of_connection(
     use ConnectionStatus as S;
     let cause = match (before.status, after.status) {
         _ if after.paused && !before.paused => stopped_for.unwrap_or("paused"),
+        _ if warns(before, after) => "expiring",
+        // Told of that day already: it is back after an error in between.
+        (_, S::Expiring) if after.warned_days.is_some() => return Ok(Vec::new()),
         (before, after) if before == after => return Ok(Vec::new()),
         (_, S::NeedsReconnect) => "needs_reconnect",
         (_, S::Revoked) => "revoked",

@@ -7,7 +7,9 @@ mod admit;
 mod audit;
 mod commit;
 mod deliver;
+mod expiry;
 mod fit;
+mod kin;
 mod locate;
 mod patience;
 mod prep;
@@ -19,4 +21,5 @@ mod thumbnail;
 mod upkeep;
 mod verify;
 
+pub(crate) use expiry::warns;
 pub(crate) use stepping::unusable;

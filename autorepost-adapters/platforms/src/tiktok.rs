@@ -1,9 +1,10 @@
-//! TikTok as a source, with the account's own web session.
+//! TikTok as a source, with the account's own web session; and with Login Kit, by which posts are listed and not fetched.
 //!
 //! These pages are not a published API and drift: whatever is missing or new is an error that says so, never an empty list.
 
 mod consent;
 mod cookies;
+mod display;
 mod errors;
 mod items;
 
@@ -112,11 +113,6 @@ impl TikTok {
     fn jar(&self, access: &Access) -> Result<CookieJar> {
         match &access.credential {
             Credential::Cookies { jar } => CookieJar::from_text(jar),
-            _ if access.method == AuthMethod::TiktokLogin => {
-                let text = "accounts that are connected by TikTok Login Kit cannot be listed yet: connect this one with the \
-                            cookies of a browser (--jar)";
-                Err(Error::new(ErrorKind::Unsupported, "open cookie jar", text))
-            }
             _ => Err(Error::new(ErrorKind::Unauthorized, "open cookie jar", "this connection has no cookie jar")),
         }
     }
@@ -313,6 +309,9 @@ impl Source for TikTok {
     }
 
     async fn list(&self, access: &Access, page: Option<&str>) -> Result<Listing> {
+        if access.method == AuthMethod::TiktokLogin {
+            return self.display(access, page).await;
+        }
         let op = "list posts";
         let mut jar = self.jar(access)?;
         let before = jar.clone();
@@ -362,6 +361,9 @@ impl Source for TikTok {
 
     async fn fetch(&self, access: &Access, post: &FoundPost) -> Result<Fetched> {
         let op = "fetch video";
+        if access.method == AuthMethod::TiktokLogin {
+            return Err(display::no_file(op));
+        }
         let path = format!("/@{}/video/{}", post.author, post.key);
         let page = self.page(op, self.jar(access)?, &path).await?;
         let detail = &page.scope["webapp.video-detail"];

@@ -1,5 +1,6 @@
 //! TikTok's web pages: profile, list, post page and media, behind the owner's session.
 
+pub(crate) mod display;
 pub(crate) mod login;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -174,8 +175,7 @@ pub(crate) fn refused(world: &World, request: &Request, refusal: &Refusal) -> Re
     let Refusal { status, code, message } = refusal;
     let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
     let Ok(number) = code.parse::<i64>() else {
-        let error = json!({"code": code, "message": message, "log_id": "2026sandbox"});
-        return (status, Json(json!({"data": {}, "error": error}))).into_response();
+        return display::refused(status.as_u16(), code, message);
     };
     let detail = json!({"statusCode": number, "statusMsg": message});
     match logged_in(world, request).filter(|_| !request.uri().path().starts_with("/api/")) {

@@ -12,7 +12,7 @@ use crate::{
     credential::Access,
     id::ConnectionId,
     job::{Finish, Job},
-    pipeline::{admit::Seen, stepping::unusable},
+    pipeline::{admit::Seen, kin::Stand, stepping::unusable},
     policy::{after, before},
     port::{EntropyExt, Signal},
     post::FoundPost,
@@ -34,6 +34,10 @@ impl Worker {
         let next = after(self.now(), self.policy.audit_every.mul_f64(0.9 + 0.2 * jitter));
         if let Some(reason) = unusable(&connection) {
             return Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: Some(reason.text) }));
+        }
+        if !matches!(self.stand(&connection).await?, Stand::Own) {
+            let note = Some("the session of the same creator is compared in its place".to_owned());
+            return Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note }));
         }
         match self.compare(job, &connection).await {
             Ok(gaps) if gaps.is_empty() => Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: None })),
@@ -86,6 +90,8 @@ impl Worker {
             self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
         }
         let owed = BTreeSet::new();
-        self.take_in(job, connection, &rules, Seen { found: old, owed: &owed, cursor: &cursor }).await
+        let elsewhere = self.admitted_elsewhere(connection, &old).await?;
+        let seen = Seen { found: old, elsewhere, owed: &owed, cursor: &cursor, lister: id };
+        self.take_in(job, connection, &rules, seen).await
     }
 }

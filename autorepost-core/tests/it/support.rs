@@ -175,6 +175,8 @@ pub fn connect(bench: &Bench, platform: Platform, method: AuthMethod) -> Connect
         status_detail: None,
         paused: false,
         resumed_at: None,
+        lists_for: None,
+        warned_days: None,
         created_at: now,
         renewed_at: now,
         version: 0,

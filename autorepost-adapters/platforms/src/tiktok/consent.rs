@@ -13,7 +13,7 @@ use autorepost_core::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{TikTok, errors};
+use super::{TikTok, display, errors};
 use crate::{
     consent::{App, Owner, exchanged, page, refusal},
     http::{Answer, string},
@@ -44,9 +44,7 @@ impl TikTok {
     /// Whose grant of Login Kit it is.
     pub(super) async fn login_identity(&self, access: &Access) -> Result<Identity> {
         let op = "verify account";
-        let Credential::Bearer { access: token, .. } = &access.credential else {
-            return Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no access token"));
-        };
+        let token = display::token(op, access)?;
         let url = format!("{}/v2/user/info/?fields=open_id,display_name", self.config.api_url);
         let answer = self.http.send(op, self.http.client().get(url).bearer_auth(token)).await?;
         let body = answer.json_or_null();

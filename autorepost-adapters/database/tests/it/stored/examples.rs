@@ -62,6 +62,8 @@ pub fn connections() -> Vec<Connection> {
             status_detail: (status != Active).then(|| "why".to_owned()),
             paused: row == 4,
             resumed_at: None,
+            lists_for: None,
+            warned_days: None,
             created_at: at(row as i64),
             renewed_at: at(100),
             version: 0,
