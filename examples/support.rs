@@ -63,6 +63,7 @@ pub async fn rule_to_x(ports: &Ports, source: &Connection, x: &Connection) -> Re
         delay_secs: 0,
         hourly_cap: None,
         shadow: false,
+        on_source_deleted: Default::default(),
         mentions: Default::default(),
     };
     let rule = Rule {

@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use autorepost_core::{Platform, access::Role, rule::HashtagRule, webhook::EventType};
+use autorepost_core::{
+    Platform,
+    access::Role,
+    rule::{HashtagRule, OnSourceDeleted},
+    webhook::EventType,
+};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -329,6 +334,18 @@ pub struct AddRule {
     /// Do everything but publish.
     #[arg(long)]
     pub shadow: bool,
+    /// When a post is deleted or made private on TikTok: "keep" goes on as if it were not; "notify" leaves out what is not
+    /// published yet, and tells of what is.
+    #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = on_source_deleted)]
+    pub on_source_deleted: OnSourceDeleted,
+}
+
+fn on_source_deleted(text: &str) -> Result<OnSourceDeleted, String> {
+    match text {
+        "keep" => Ok(OnSourceDeleted::Keep),
+        "notify" => Ok(OnSourceDeleted::Notify),
+        _ => Err("it is \"keep\" or \"notify\"".into()),
+    }
 }
 
 const RULE_FILE: &str = "\

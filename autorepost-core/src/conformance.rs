@@ -348,6 +348,7 @@ pub(crate) fn rule(source: &Connection, destination: &Connection, name: &str) ->
             delay_secs: 0,
             hourly_cap: None,
             shadow: false,
+            on_source_deleted: Default::default(),
             mentions: Default::default(),
         },
         created_at: start(),

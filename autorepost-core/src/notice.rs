@@ -27,8 +27,20 @@ pub(crate) async fn of_repost(
     before: &RepostState,
     repost: &Repost,
 ) -> Result<Vec<NewJob>> {
+    match event_of(before, &repost.state) {
+        Some(event) => of_event(ports, now, event, repost).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What tells of a repost, whatever it is that happened to it.
+pub(crate) async fn of_event(
+    ports: &Ports,
+    now: DateTime<Utc>,
+    event: EventType,
+    repost: &Repost,
+) -> Result<Vec<NewJob>> {
     let state = repost.state.name();
-    let Some(event) = event_of(before, &repost.state) else { return Ok(Vec::new()) };
     let listening = listening(ports, repost.tenant, event).await?;
     if listening.is_empty() {
         return Ok(Vec::new());

@@ -9,6 +9,7 @@ mod commit;
 mod deliver;
 mod expiry;
 mod fit;
+mod gone;
 mod kin;
 mod locate;
 mod patience;

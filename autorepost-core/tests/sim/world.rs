@@ -220,6 +220,7 @@ impl World {
             delay_secs: 0,
             hourly_cap: setting.hourly_cap,
             shadow: false,
+            on_source_deleted: Default::default(),
             mentions: Default::default(),
         };
         self.to_add.push(("everything", spec.clone()));

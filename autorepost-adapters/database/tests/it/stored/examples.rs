@@ -117,6 +117,7 @@ pub fn rules() -> Vec<Rule> {
         delay_secs: 60,
         hourly_cap: Some(5),
         shadow: true,
+        on_source_deleted: Default::default(),
         mentions: BTreeMap::from([("friend".to_owned(), friend)]),
     };
     let states = [RuleState::Active, RuleState::Paused, RuleState::Removed];
