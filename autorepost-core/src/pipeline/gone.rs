@@ -18,7 +18,7 @@ use crate::{
     post::{FoundPost, Post, PostKind, Unusable},
     repost::Repost,
     rule::{OnSourceDeleted, Rule},
-    state::{Event, Owner, Reason, RepostState},
+    state::{Event, Owner, Reason, RepostState, Resume},
     webhook::EventType,
     worker::Worker,
 };
@@ -116,10 +116,18 @@ impl Worker {
     }
 }
 
-/// Whether it matters that the post is gone: the repost is public, or nothing of it was sent yet. What is on its way is its own
+/// Whether it matters that the post is gone: the repost is public, or nothing of it was sent yet. What is being sent is its own
 /// job's.
 fn matters(state: &RepostState) -> bool {
-    matches!(state, RepostState::Published { .. }) || (!state.is_terminal() && !state.is_on_its_way())
+    use RepostState::{Planned, Preparing, Published, Ready, Waiting};
+    matches!(
+        state,
+        Published { .. }
+            | Planned
+            | Preparing
+            | Ready { .. }
+            | Waiting { resume: Resume::Prepare | Resume::Begin { .. }, .. }
+    )
 }
 
 impl Listed {

@@ -5,16 +5,22 @@
 //! That a post is admitted once does not rest on this: the store admits a post's id once in a tenant, whoever lists it
 //! ([`PostStore::admit`](crate::port::PostStore::admit)). This is about whose rules take it, and who fetches it.
 
+use std::time::Duration;
+
 use crate::{
     Result,
     connection::{Connection, ConnectionStatus},
     job::{Job, sync_key},
+    policy::before,
     post::{FoundPost, Post},
     worker::Worker,
 };
 
 /// Posts of one look that are looked for among those of the other connections.
 const PROOFS_MAX: usize = 100;
+
+/// A list shows a post within this time, for sure enough.
+const SHOWN_AFTER: Duration = Duration::from_secs(3600);
 
 /// In whose name a connection lists posts.
 pub(super) enum Stand {
@@ -27,8 +33,8 @@ pub(super) enum Stand {
 }
 
 /// Why nothing is taken from a log-in yet.
-pub(super) const UNTOLD: &str = "nothing is taken from it yet: a session is connected, too, and only a post that both show \
-    can tell whether they are the same creator's";
+pub(super) const UNTOLD: &str = "nothing is taken from it yet: a session is connected, too, and only a new post can tell \
+    whether they are the same creator's";
 
 impl Worker {
     /// In whose name a connection lists posts.
@@ -41,7 +47,26 @@ impl Worker {
         {
             return Ok(Stand::For(Box::new(session)));
         }
-        Ok(if self.others(connection).await?.is_empty() { Stand::Own } else { Stand::Untold })
+        // A session that was let go of lists nothing that could be taken from it.
+        let lists = |other: &Connection| other.status != ConnectionStatus::Revoked;
+        Ok(if self.others(connection).await?.iter().any(lists) { Stand::Untold } else { Stand::Own })
+    }
+
+    /// Whether these posts of a log-in prove that it is another creator's than every session: each session was read to its end
+    /// long after one of them was made, and knows none of them. If a list was wrong for as long, a later one proves the contrary.
+    pub(super) async fn is_apart(&self, login: &Connection, found: &[FoundPost]) -> Result<bool> {
+        for session in self.others(login).await? {
+            let cursor = self.ports.posts.cursor(session.tenant, session.id).await?;
+            let Some(read_at) = cursor.last_ok_at.filter(|_| cursor.resume.is_none()) else { return Ok(false) };
+            let read = session.created_at..before(read_at, SHOWN_AFTER);
+            let passed = found.iter().filter(|post| read.contains(&post.posted_at)).map(|post| post.key.clone());
+            let passed: Vec<String> = passed.collect();
+            let known = self.ports.posts.known(session.tenant, &session.account, &passed).await?;
+            if passed.is_empty() || !known.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The tenant's connections of the platform that may be the same creator's: sessions for a log-in, and the other way
@@ -78,6 +103,9 @@ impl Worker {
         connection: &Connection,
         elsewhere: &[Post],
     ) -> Result<Option<Connection>> {
+        if elsewhere.is_empty() {
+            return Ok(None);
+        }
         let others = self.others(connection).await?;
         let owner = |post: &Post| others.iter().find(|other| other.account == post.account);
         let Some(other) = elsewhere.iter().find_map(owner) else { return Ok(None) };

@@ -115,6 +115,7 @@ impl Worker {
             }
             (Stand::Own, None) => true,
             (Stand::For(session), _) => self.takes_for(session, &walk.found).await?,
+            (Stand::Untold, None) if self.is_apart(connection, &walk.found).await? => true,
             (Stand::Untold, None) => {
                 if let Some(error) = walk.failed {
                     return Err(error);

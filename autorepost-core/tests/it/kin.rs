@@ -1,13 +1,20 @@
 //! One creator who is connected by a session and by a log-in: no post goes out twice, and none is lost.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use autorepost_core::{
+    Platform, Result,
     connection::{AuthMethod, Connection, ConnectionStatus},
+    credential::Access,
     id::{ConnectionId, TenantId},
     job::sync_key,
-    port::PostQuery,
+    memory::MemorySource,
+    policy::Policy,
+    port::{Fetched, Listing, PostQuery, Source},
+    post::FoundPost,
     rule::RuleSpec,
+    worker::Worker,
 };
 
 use crate::support::{Installation, add_rule, block_on, connect_as, destination};
@@ -37,6 +44,11 @@ fn stored(it: &Installation, id: ConnectionId) -> Connection {
 
 fn set_status(it: &Installation, id: ConnectionId, status: ConnectionStatus) {
     let next = Connection { status, ..stored(it, id) };
+    block_on(it.bench.ports.connections.update(&next, None, &[])).unwrap();
+}
+
+fn set_paused(it: &Installation, paused: bool) {
+    let next = Connection { paused, ..stored(it, it.source.id) };
     block_on(it.bench.ports.connections.update(&next, None, &[])).unwrap();
 }
 
@@ -71,14 +83,14 @@ fn a_creator_with_both_is_published_once_whichever_came_first() {
 #[test]
 fn a_login_takes_nothing_until_a_post_tells_whose_it_is() {
     let it = Installation::new(902);
-    set_status(&it, it.source.id, ConnectionStatus::NeedsReconnect);
+    set_paused(&it, true);
     let login = join(&it, AuthMethod::TiktokLogin);
     it.post("1", 60);
     it.run_for(HOUR);
     assert_eq!((posts(&it), it.shown()), (0, vec![0, 0, 0]));
     let job = block_on(it.bench.ports.jobs.find(&sync_key(login.id))).unwrap().unwrap();
     assert!(job.note.as_deref().unwrap_or_default().contains("nothing is taken"), "{:?}", job.note);
-    set_status(&it, it.source.id, ConnectionStatus::Active);
+    set_paused(&it, false);
     it.run_for(HOUR);
     assert_eq!((posts(&it), it.shown()), (1, vec![1, 1, 1]));
     assert_eq!(stored(&it, login.id).lists_for, Some(it.source.id));
@@ -115,4 +127,42 @@ fn posts_of_a_login_are_fetched_by_the_session_that_comes_later() {
     assert_eq!(known.iter().map(|post| post.connection).collect::<Vec<_>>(), [session.id]);
     it.run_for(3 * HOUR);
     assert_eq!((posts(&it), it.shown()), (1, vec![1, 1, 1]));
+}
+
+/// Lists the posts of the log-in's creator for the log-in only.
+struct Apart(Arc<MemorySource>);
+
+#[async_trait]
+impl Source for Apart {
+    fn platform(&self) -> Platform {
+        Platform::TikTok
+    }
+
+    async fn list(&self, access: &Access, page: Option<&str>) -> Result<Listing> {
+        match access.method {
+            AuthMethod::TiktokLogin => self.0.list(access, page).await,
+            _ => Ok(Listing { posts: Vec::new(), next: None, handle: None, rotated: None, unreadable: 0 }),
+        }
+    }
+
+    async fn fetch(&self, access: &Access, post: &FoundPost) -> Result<Fetched> {
+        self.0.fetch(access, post).await
+    }
+}
+
+#[test]
+fn a_login_of_another_creator_stands_for_itself_after_its_next_post() {
+    let mut it = Installation::new(905);
+    it.bench.ports.sources.insert(Platform::TikTok, Arc::new(Apart(Arc::clone(&it.bench.source))));
+    it.worker = Worker::new(it.bench.ports.clone(), Policy::default(), "worker-1");
+    let login = join(&it, AuthMethod::TiktokLogin);
+    it.post("1", 60);
+    it.run_for(2 * HOUR);
+    assert_eq!(it.shown(), [0, 0, 0], "it is older than both");
+    it.post("2", -2 * 3600);
+    it.run_for(30 * MINUTE);
+    assert_eq!(it.shown(), [0, 0, 0], "the session may show it yet");
+    it.run_for(2 * HOUR);
+    assert_eq!(it.shown(), [2, 2, 2]);
+    assert_eq!(stored(&it, login.id).lists_for, None);
 }
