@@ -215,7 +215,7 @@ http://127.0.0.1:8788/callback on this machine, which must be among the redirect
   YouTube    YOUTUBE_CLIENT_ID, YOUTUBE_CLIENT_SECRET
   Instagram  FACEBOOK_APP_ID, FACEBOOK_APP_SECRET, or INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET
   X          TWITTER_CONSUMER_KEY, TWITTER_CONSUMER_SECRET, or TWITTER_CLIENT_ID, TWITTER_CLIENT_SECRET
-  TikTok     TIKTOK_CLIENT_KEY, TIKTOK_CLIENT_SECRET (posts are read with cookies only, so far)";
+  TikTok     TIKTOK_CLIENT_KEY, TIKTOK_CLIENT_SECRET (finds posts; their videos want cookies, too)";
 /// Options of `refresh`.
 #[derive(Args)]
 #[command(override_usage = "autorepost refresh [OPTIONS] <ACCOUNT>|--all")]
