@@ -37,6 +37,8 @@ pub async fn connect(ports: &Ports, platform: Platform, method: AuthMethod, acco
         status_detail: None,
         paused: false,
         resumed_at: None,
+        lists_for: None,
+        warned_days: None,
         created_at: now,
         renewed_at: now,
         version: 0,
@@ -61,6 +63,7 @@ pub async fn rule_to_x(ports: &Ports, source: &Connection, x: &Connection) -> Re
         delay_secs: 0,
         hourly_cap: None,
         shadow: false,
+        on_source_deleted: Default::default(),
         mentions: Default::default(),
     };
     let rule = Rule {

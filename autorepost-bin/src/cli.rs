@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use autorepost_core::{Platform, access::Role, rule::HashtagRule, webhook::EventType};
+use autorepost_core::{
+    Platform,
+    access::Role,
+    rule::{HashtagRule, OnSourceDeleted},
+    webhook::EventType,
+};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -275,7 +280,7 @@ http://127.0.0.1:8788/callback on this machine, which must be among the redirect
   YouTube    YOUTUBE_CLIENT_ID, YOUTUBE_CLIENT_SECRET
   Instagram  FACEBOOK_APP_ID, FACEBOOK_APP_SECRET, or INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET
   X          TWITTER_CONSUMER_KEY, TWITTER_CONSUMER_SECRET, or TWITTER_CLIENT_ID, TWITTER_CLIENT_SECRET
-  TikTok     TIKTOK_CLIENT_KEY, TIKTOK_CLIENT_SECRET (posts are read with cookies only, so far)";
+  TikTok     TIKTOK_CLIENT_KEY, TIKTOK_CLIENT_SECRET (finds posts; their videos want cookies, too)";
 /// Options of `refresh`.
 #[derive(Args)]
 #[command(override_usage = "autorepost refresh [OPTIONS] <ACCOUNT>|--all")]
@@ -394,6 +399,18 @@ pub struct AddRule {
     /// Do everything but publish.
     #[arg(long)]
     pub shadow: bool,
+    /// When a post is deleted or made private on TikTok: "keep" goes on as if it were not; "notify" leaves out what is not
+    /// published yet, and tells of what is.
+    #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = on_source_deleted)]
+    pub on_source_deleted: OnSourceDeleted,
+}
+
+fn on_source_deleted(text: &str) -> Result<OnSourceDeleted, String> {
+    match text {
+        "keep" => Ok(OnSourceDeleted::Keep),
+        "notify" => Ok(OnSourceDeleted::Notify),
+        _ => Err("it is \"keep\" or \"notify\"".into()),
+    }
 }
 
 const RULE_FILE: &str = "\

@@ -11,6 +11,9 @@ use crate::{
     seal::SealedToken,
 };
 
+/// Longest id or handle of an account, in characters: far more than any platform gives.
+pub const NAME_CHARS_MAX: usize = 100;
+
 /// The platform's own id of an account. It outlives handles and reconnections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -65,6 +68,13 @@ pub struct Connection {
     /// When a person last let it go on: what was published before is no reason to stop it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_at: Option<DateTime<Utc>>,
+    /// The connection of the same creator in whose name this one lists posts; known once one post was seen by both.
+    /// Nothing for a connection that stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists_for: Option<ConnectionId>,
+    /// The last warning that its credential ends soon: so many days ahead. Nothing before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warned_days: Option<u8>,
     /// When it was first connected.
     pub created_at: DateTime<Utc>,
     /// When its credential was last renewed.
@@ -120,6 +130,11 @@ impl AuthMethod {
             Self::Google => Platform::YouTube,
             Self::XOauth1 | Self::XOauth2 => Platform::X,
         }
+    }
+
+    /// Whether posts can be fetched through it, and not listed alone.
+    pub const fn can_fetch(self) -> bool {
+        !matches!(self, Self::TiktokLogin)
     }
 
     /// Whether its access tokens are short-lived and renewed by a refresh token, without which they are worth little.

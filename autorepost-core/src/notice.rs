@@ -9,6 +9,7 @@ use crate::{
     connection::{Connection, ConnectionStatus},
     id::{JobId, TenantId},
     job::NewJob,
+    pipeline::warns,
     port::{EntropyExt, Ports},
     repost::Repost,
     standing::Standing,
@@ -26,8 +27,20 @@ pub(crate) async fn of_repost(
     before: &RepostState,
     repost: &Repost,
 ) -> Result<Vec<NewJob>> {
+    match event_of(before, &repost.state) {
+        Some(event) => of_event(ports, now, event, repost).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What tells of a repost, whatever it is that happened to it.
+pub(crate) async fn of_event(
+    ports: &Ports,
+    now: DateTime<Utc>,
+    event: EventType,
+    repost: &Repost,
+) -> Result<Vec<NewJob>> {
     let state = repost.state.name();
-    let Some(event) = event_of(before, &repost.state) else { return Ok(Vec::new()) };
     let listening = listening(ports, repost.tenant, event).await?;
     if listening.is_empty() {
         return Ok(Vec::new());
@@ -82,6 +95,9 @@ pub(crate) async fn of_connection(
     use ConnectionStatus as S;
     let cause = match (before.status, after.status) {
         _ if after.paused && !before.paused => stopped_for.unwrap_or("paused"),
+        _ if warns(before, after) => "expiring",
+        // Told of that day already: it is back after an error in between.
+        (_, S::Expiring) if after.warned_days.is_some() => return Ok(Vec::new()),
         (before, after) if before == after => return Ok(Vec::new()),
         (_, S::NeedsReconnect) => "needs_reconnect",
         (_, S::Revoked) => "revoked",

@@ -24,7 +24,7 @@ pub use webhooks::SECRET_OVERLAP;
 
 use crate::{
     Error, ErrorKind, Platform, Result, caption,
-    connection::{AccountId, AuthMethod, Connection, ConnectionStatus},
+    connection::{AccountId, AuthMethod, Connection, ConnectionStatus, NAME_CHARS_MAX},
     credential::{Access, Credential},
     id::{ConnectionId, JobId, RuleId, TenantId},
     job::{NewJob, sync_key},
@@ -79,7 +79,8 @@ impl<'a> Operator<'a> {
     ///
     /// # Errors
     ///
-    /// When the platform refuses the credential or does not answer; nothing is stored then.
+    /// [`Invalid`](ErrorKind::Invalid) when a name is longer than [`NAME_CHARS_MAX`]; and when the platform refuses the
+    /// credential or does not answer. Nothing is stored then.
     pub async fn connect(
         &self,
         method: AuthMethod,
@@ -87,6 +88,12 @@ impl<'a> Operator<'a> {
         handle: &str,
         credential: Credential,
     ) -> Result<Connection> {
+        for (what, text) in [("account", account), ("handle", handle)] {
+            if text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
+                let text = format!("\"{what}\" is too long, or no line: it has {NAME_CHARS_MAX} characters at most");
+                return Err(Error::invalid("connect account", text));
+            }
+        }
         let access = Access {
             account: AccountId::new(account),
             handle: handle.to_owned(),
@@ -124,6 +131,8 @@ impl<'a> Operator<'a> {
             status_detail: None,
             paused: false,
             resumed_at: None,
+            lists_for: None,
+            warned_days: None,
             created_at: now,
             renewed_at: now,
             version: 0,

@@ -7,7 +7,10 @@ mod admit;
 mod audit;
 mod commit;
 mod deliver;
+mod expiry;
 mod fit;
+mod gone;
+mod kin;
 mod locate;
 mod patience;
 mod prep;
@@ -20,4 +23,5 @@ mod thumbnail;
 mod upkeep;
 mod verify;
 
+pub(crate) use expiry::warns;
 pub(crate) use stepping::unusable;

@@ -63,9 +63,30 @@ pub struct RuleSpec {
     /// Do everything but the commit.
     #[serde(default)]
     pub shadow: bool,
+    /// What becomes of what it made of a post that is deleted or made private at its source.
+    #[serde(default, skip_serializing_if = "OnSourceDeleted::is_keep")]
+    pub on_source_deleted: OnSourceDeleted,
     /// The creator's other names: a TikTok handle without `@`, in lower case, to the handle on each platform.
     #[serde(default)]
     pub mentions: BTreeMap<String, BTreeMap<Platform, String>>,
+}
+
+/// What becomes of what a rule made of a post that is deleted or made private at its source. What is public at a destination
+/// stays there: only a person takes it away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSourceDeleted {
+    /// Nothing: it is published, and stays.
+    #[default]
+    Keep,
+    /// What is not published yet is left out, and of what is published its owner is told.
+    Notify,
+}
+
+impl OnSourceDeleted {
+    const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
 }
 
 impl RuleSpec {
@@ -158,7 +179,11 @@ fn is_short(text: &str) -> bool {
 }
 
 /// What is not stored where it says nothing, because the first version refuses rules with keys that it does not know.
-const LEFT_OUT: [&str; 2] = ["trim", "thumbnail_offset_ms"];
+const LEFT_OUT: [&str; 3] = ["trim", "thumbnail_offset_ms", "on_source_deleted"];
+
+fn says_nothing(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(false)) || value == "keep"
+}
 
 /// The path of the first key that nothing was made of.
 fn unknown(written: &Value, read: &Value) -> Option<String> {
@@ -166,7 +191,7 @@ fn unknown(written: &Value, read: &Value) -> Option<String> {
     match (written, read) {
         (Value::Object(written), Value::Object(read)) => written.iter().find_map(|(key, value)| match read.get(key) {
             Some(read) => below(key, value, read),
-            None if LEFT_OUT.contains(&key.as_str()) && matches!(value, Value::Null | Value::Bool(false)) => None,
+            None if LEFT_OUT.contains(&key.as_str()) && says_nothing(value) => None,
             None => Some(key.clone()),
         }),
         (Value::Array(written), Value::Array(read)) => {

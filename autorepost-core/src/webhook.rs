@@ -41,6 +41,9 @@ pub enum EventType {
     /// A repost was published, and the platform hides, limits or removed it since.
     #[serde(rename = "repost.needs_attention")]
     RepostNeedsAttention,
+    /// The post that a repost was made of was deleted or made private at its source.
+    #[serde(rename = "repost.source_deleted")]
+    RepostSourceDeleted,
     /// An account does not work any more, or soon will not.
     #[serde(rename = "connection.needs_attention")]
     ConnectionNeedsAttention,
@@ -48,11 +51,12 @@ pub enum EventType {
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::RepostPublished,
         Self::RepostFailed,
         Self::RepostUnconfirmed,
         Self::RepostNeedsAttention,
+        Self::RepostSourceDeleted,
         Self::ConnectionNeedsAttention,
     ];
 
@@ -63,6 +67,7 @@ impl EventType {
             Self::RepostFailed => "repost.failed",
             Self::RepostUnconfirmed => "repost.unconfirmed",
             Self::RepostNeedsAttention => "repost.needs_attention",
+            Self::RepostSourceDeleted => "repost.source_deleted",
             Self::ConnectionNeedsAttention => "connection.needs_attention",
         }
     }

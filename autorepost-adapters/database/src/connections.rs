@@ -47,6 +47,7 @@ impl ConnectionStore for Database {
                 let stored = Connection {
                     paused: known.paused,
                     resumed_at: known.resumed_at,
+                    lists_for: known.lists_for,
                     created_at: known.created_at,
                     version: known.version + 1,
                     ..connection.clone()

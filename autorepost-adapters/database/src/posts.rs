@@ -19,6 +19,21 @@ const OP_READ: &str = "read post";
 /// Keys that one query asks for at most: SQLite and Postgres both take far more values.
 const KEYS_MAX: usize = 500;
 
+/// Whether a post is known, for whatever account; then it is fetched through this one's connection from now on.
+async fn hand_over(tx: &impl ConnectionTrait, post: &Post) -> Result<bool> {
+    let op = "admit posts";
+    let query = "SELECT doc FROM posts WHERE tenant = $1 AND key = $2 ORDER BY id";
+    let lock = if sql::is_postgres(tx) { " FOR UPDATE" } else { "" };
+    let row = sql::one(tx, op, format!("{query}{lock}"), [sql::id(post.tenant), post.found.key.clone().into()]).await?;
+    let Some(stored) = row.map(|row| sql::read::<Post>(&row, op)).transpose()? else { return Ok(false) };
+    if stored.connection != post.connection {
+        let next = Post { connection: post.connection, ..stored };
+        let update = "UPDATE posts SET connection = $1, doc = $2 WHERE id = $3";
+        sql::run(tx, op, update, [sql::id(next.connection), sql::doc(op, &next)?, sql::id(next.id)]).await?;
+    }
+    Ok(true)
+}
+
 #[async_trait]
 impl PostStore for Database {
     async fn admit(
@@ -31,9 +46,17 @@ impl PostStore for Database {
         let op = "admit posts";
         let tx = self.begin(op).await?;
         sql::hold(&tx, op, lease).await?;
+        if sql::is_postgres(&tx) && !admission.posts.is_empty() {
+            // Two connections of one creator admit one after the other; on SQLite the transaction is the only writer.
+            let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+            sql::all(&tx, op, lock, [format!("posts:{tenant}").into()]).await?;
+        }
         let mut admitted = Vec::new();
         for entry in &admission.posts {
             let post = &entry.post;
+            if hand_over(&tx, post).await? {
+                continue;
+            }
             let insert = "INSERT INTO posts (id, tenant, connection, account, key, posted_at, doc)
                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
             let values = [

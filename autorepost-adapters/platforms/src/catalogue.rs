@@ -46,6 +46,7 @@ pub enum Wait {
 }
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const QUARTER: Duration = Duration::from_secs(900);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -139,10 +140,10 @@ fn until_pacific_midnight(now: DateTime<Utc>) -> Duration {
     midnight.and_then(|midnight| (midnight.to_utc() - now).to_std().ok()).unwrap_or(HOUR)
 }
 
-/// The errors of a platform that are known; a source has none in this form.
+/// The errors of a platform that are known.
 pub fn rows(platform: Platform) -> &'static [Row] {
     match platform {
-        Platform::TikTok => &[],
+        Platform::TikTok => crate::tiktok::ROWS,
         Platform::Instagram => crate::instagram::ROWS,
         Platform::YouTube => crate::youtube::ROWS,
         Platform::X => crate::x::ROWS,

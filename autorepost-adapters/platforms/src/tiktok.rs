@@ -1,9 +1,11 @@
-//! TikTok as a source, with the account's own web session.
+//! TikTok as a source, with the account's own web session; and with Login Kit, by which posts are listed and not fetched.
 //!
 //! These pages are not a published API and drift: whatever is missing or new is an error that says so, never an empty list.
 
 mod consent;
 mod cookies;
+mod display;
+mod errors;
 mod items;
 
 use std::{sync::Arc, time::Duration};
@@ -16,17 +18,20 @@ use autorepost_core::{
     port::{Authorizer, Clock, Entropy, EntropyExt, Fetched, Grant, Identity, Listing, Source},
     post::{FoundPost, Unusable},
 };
+use chrono::SubsecRound as _;
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 pub use cookies::CookieJar;
+pub(crate) use errors::ROWS;
 
 use crate::{
     consent::App,
     http::{Answer, Http, Observer, stream},
 };
+use errors::Status;
 use items::{created_at, found, next_cursor, rendition, text};
 
 /// The host as which TikTok's cookies know its site, whatever the base address is.
@@ -108,11 +113,6 @@ impl TikTok {
     fn jar(&self, access: &Access) -> Result<CookieJar> {
         match &access.credential {
             Credential::Cookies { jar } => CookieJar::from_text(jar),
-            _ if access.method == AuthMethod::TiktokLogin => {
-                let text = "accounts that are connected by TikTok Login Kit cannot be listed yet: connect this one with the \
-                            cookies of a browser (--jar)";
-                Err(Error::new(ErrorKind::Unsupported, "open cookie jar", text))
-            }
             _ => Err(Error::new(ErrorKind::Unauthorized, "open cookie jar", "this connection has no cookie jar")),
         }
     }
@@ -227,13 +227,8 @@ impl TikTok {
             return Err(blocked(op, "TikTok answers with nothing"));
         }
         let body = answer.json(op).map_err(|_| changed(op, "the list is not JSON"))?;
-        match body["statusCode"].as_i64().unwrap_or(0) {
-            0 => {}
-            10102 => return Err(signed_out(op)),
-            code => {
-                let text = format!("TikTok answers the list with status {code}");
-                return Err(blocked(op, &text).code(code.to_string()));
-            }
+        if let Some(status) = Status::of(&body) {
+            return Err(status.error(op, self.clock.now()));
         }
         let items = match &body["itemList"] {
             Value::Array(items) => items.clone(),
@@ -245,6 +240,28 @@ impl TikTok {
             // A list that only seems to end would hide what follows for good.
             _ => Err(changed(op, "the list does not tell whether it goes on")),
         }
+    }
+
+    /// Whether the account's own list shows a post. What the list cannot tell for certain counts as shown.
+    async fn is_listed(&self, op: &'static str, access: &Access, page: &Page, post: &FoundPost) -> Result<bool> {
+        let sec_uid = text(&page.scope["webapp.app-context"]["user"]["secUid"]).ok_or_else(|| signed_out(op))?;
+        if !is_own(&page.scope["webapp.app-context"]["user"]["uid"], access) {
+            return Ok(true);
+        }
+        let mut jar = page.jar.clone();
+        // The list shows what is older than its cursor, in whole seconds: the post is the first, beside those of its second.
+        let cursor = post.posted_at.timestamp_millis() + 1_000;
+        let token = PageToken { sec_uid, device: self.device(), cursor, last: String::new() };
+        let (items, more) = self.items(op, &mut jar, &token).await?;
+        let shown = items.iter().any(|item| text(&item["id"]).as_deref() == Some(post.key.as_str()));
+        // A page that has nothing older and goes on may have left the post out.
+        let told = !more || items.iter().filter_map(created_at).any(|at| at < post.posted_at.trunc_subsecs(0));
+        Ok(shown || !told)
+    }
+
+    /// A number of nineteen digits, as TikTok's own of a device.
+    fn device(&self) -> String {
+        (7_000_000_000_000_000_000 + self.entropy.number() % 1_000_000_000_000_000_000).to_string()
     }
 
     /// A media host must be TikTok's own, or the one that we are told to use.
@@ -260,6 +277,11 @@ impl TikTok {
         }
         Err(Error::new(ErrorKind::Blocked, op, "TikTok names a media address that is not its own"))
     }
+}
+
+/// Whether an id is the account's own.
+fn is_own(id: &Value, access: &Access) -> bool {
+    text(id).as_deref() == Some(access.account.as_str())
 }
 
 fn signed_out(op: &'static str) -> Error {
@@ -287,6 +309,9 @@ impl Source for TikTok {
     }
 
     async fn list(&self, access: &Access, page: Option<&str>) -> Result<Listing> {
+        if access.method == AuthMethod::TiktokLogin {
+            return self.display(access, page).await;
+        }
         let op = "list posts";
         let mut jar = self.jar(access)?;
         let before = jar.clone();
@@ -299,10 +324,8 @@ impl Source for TikTok {
             None => {
                 let (sec_uid, handle, page) = self.profile(op, access).await?;
                 jar = page.jar;
-                // Nineteen digits, as TikTok's own.
-                let device = 7_000_000_000_000_000_000 + self.entropy.number() % 1_000_000_000_000_000_000;
                 let cursor = self.clock.now().timestamp_millis();
-                (PageToken { sec_uid, device: device.to_string(), cursor, last: String::new() }, Some(handle))
+                (PageToken { sec_uid, device: self.device(), cursor, last: String::new() }, Some(handle))
             }
         };
         let (items, more) = self.items(op, &mut jar, &token).await?;
@@ -324,9 +347,7 @@ impl Source for TikTok {
             let next = PageToken { cursor, last, ..token };
             serde_json::to_string(&next).expect("a page token has a JSON form")
         });
-        let own = |item: &&Value| {
-            item["author"]["id"].is_null() || text(&item["author"]["id"]).as_deref() == Some(access.account.as_str())
-        };
+        let own = |item: &&Value| item["author"]["id"].is_null() || is_own(&item["author"]["id"], access);
         // One entry that cannot be read must not hide the others.
         let (posts, unreadable): (Vec<_>, Vec<_>) =
             items.iter().filter(own).map(|item| found(item, &access.handle).ok_or(())).partition(Result::is_ok);
@@ -340,20 +361,20 @@ impl Source for TikTok {
 
     async fn fetch(&self, access: &Access, post: &FoundPost) -> Result<Fetched> {
         let op = "fetch video";
+        if access.method == AuthMethod::TiktokLogin {
+            return Err(display::no_file(op));
+        }
         let path = format!("/@{}/video/{}", post.author, post.key);
         let page = self.page(op, self.jar(access)?, &path).await?;
         let detail = &page.scope["webapp.video-detail"];
-        let told = detail["statusMsg"].as_str().unwrap_or_default();
-        match detail["statusCode"].as_i64().unwrap_or(0) {
-            0 => {}
-            10216 | 10222 => return Ok(Fetched::Unusable(Unusable::Private)),
-            10204 if told.contains("delete") => return Ok(Fetched::Unusable(Unusable::Deleted)),
-            10204 if told.contains("geo") => return Ok(Fetched::Unusable(Unusable::RegionBlocked)),
-            // Without words, and with any other code, it can be a block of our address as well as a post that is gone.
-            10102 => return Err(signed_out(op)),
-            code => {
-                return Err(blocked(op, "TikTok does not show the post for the moment").code(code.to_string()));
-            }
+        if let Some(status) = Status::of(detail) {
+            return match status.unusable() {
+                Some(why) => Ok(Fetched::Unusable(why)),
+                None if status.is_silent() && !self.is_listed(op, access, &page, post).await? => {
+                    Ok(Fetched::Unusable(Unusable::Deleted))
+                }
+                None => Err(status.error(op, self.clock.now())),
+            };
         }
         let item = &detail["itemInfo"]["itemStruct"];
         if item.is_null() {

@@ -83,7 +83,7 @@ impl Sandbox {
             .nest("/sandbox", control::routes())
             .nest("/consent", consent::routes())
             .nest("/tiktok", tiktok::routes().merge(tiktok::login::page()))
-            .nest("/tiktok-api", tiktok::login::routes())
+            .nest("/tiktok-api", tiktok::login::routes().merge(tiktok::display::routes()))
             .nest("/instagram", instagram::routes().merge(instagram::login::routes()))
             .nest("/facebook", instagram::routes().merge(instagram::login::facebook_routes()))
             .nest("/google", youtube::routes())
@@ -151,8 +151,12 @@ where
             return rate_limited(platform, *secs);
         }
         Some(Effect::Refuse(refusal)) => {
+            let response = match platform {
+                Platform::TikTok => tiktok::refused(world, &request, refusal),
+                _ => refused(platform, refusal),
+            };
             drain(request).await;
-            return refused(platform, refusal);
+            return response;
         }
         Some(Effect::CutMiddle) => halve(request),
         Some(Effect::ExpireToken) => {
@@ -233,7 +237,12 @@ fn rate_limited(platform: Platform, secs: u64) -> Response {
             let headers = [("x-business-use-case-usage", usage.to_string()), ("retry-after", secs_text)];
             (StatusCode::BAD_REQUEST, headers, Json(body)).into_response()
         }
-        _ => {
+        Platform::TikTok => {
+            let error = json!({"code": "rate_limit_exceeded", "message": "", "log_id": "2026sandbox"});
+            let body = json!({"data": {}, "error": error});
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", secs_text)], Json(body)).into_response()
+        }
+        Platform::YouTube => {
             let body = json!({"error": {"code": 429, "message": "Rate limit exceeded.",
                 "errors": [{"domain": "usageLimits", "reason": "rateLimitExceeded", "message": "Rate limit exceeded."}]}});
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", secs_text)], Json(body)).into_response()

@@ -1,5 +1,6 @@
 //! TikTok's web pages: profile, list, post page and media, behind the owner's session.
 
+pub(crate) mod display;
 pub(crate) mod login;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
 use crate::{
-    fault::Step,
+    fault::{Refusal, Step},
     server::{header, under_faults},
     world::{TikTokAccount, TikTokPost, World},
 };
@@ -167,6 +168,20 @@ fn item(world: &World, account: &TikTokAccount, post: &TikTokPost) -> Value {
         }
     }
     item
+}
+
+/// A refusal in the form of the page that was asked for: of the open API where the code is no number.
+pub(crate) fn refused(world: &World, request: &Request, refusal: &Refusal) -> Response {
+    let Refusal { status, code, message } = refusal;
+    let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
+    let Ok(number) = code.parse::<i64>() else {
+        return display::refused(status.as_u16(), code, message);
+    };
+    let detail = json!({"statusCode": number, "statusMsg": message});
+    match logged_in(world, request).filter(|_| !request.uri().path().starts_with("/api/")) {
+        Some(account) => page(world, &account, json!({ "webapp.video-detail": detail, "webapp.user-detail": detail })),
+        None => (status, Json(detail)).into_response(),
+    }
 }
 
 fn logged_in(world: &World, request: &Request) -> Option<TikTokAccount> {

@@ -1,7 +1,7 @@
 //! The state of the four platforms, and the operations on it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -205,6 +205,8 @@ pub(crate) struct State {
     pub x: Vec<XAccount>,
     pub x_grants: Vec<XGrant>,
     pub tiktok_grants: Vec<TikTokGrant>,
+    /// When each endpoint of TikTok's API was called lately.
+    pub calls: BTreeMap<&'static str, VecDeque<DateTime<Utc>>>,
     /// Tokens of Meta that are exchanged for longer ones: the accounts, and what was allowed.
     pub meta_tokens: BTreeMap<String, Allowed>,
     pub apps: Vec<RegisteredApp>,
@@ -291,6 +293,34 @@ impl World {
     pub(crate) fn posts_of(&self, account: &str) -> Vec<TikTokPost> {
         let state = self.lock();
         state.posts.iter().filter(|(owner, _)| owner == account).map(|(_, post)| post.clone()).collect()
+    }
+
+    /// Grants an app access to the TikTok account of this id, and answers with the access token.
+    pub fn grant_tiktok(&self, account: &str) -> String {
+        let mut state = self.lock();
+        let number = state.next();
+        let grant = TikTokGrant {
+            account: account.to_owned(),
+            access: format!("act.sandbox{number}"),
+            refresh: format!("rft.sandbox{number}"),
+        };
+        let access = grant.access.clone();
+        state.tiktok_grants.push(grant);
+        access
+    }
+
+    /// Counts a call of an endpoint; `false` when there were as many within the window as it allows.
+    pub(crate) fn called(&self, endpoint: &'static str, most: usize, window: TimeDelta) -> bool {
+        let (mut state, now) = (self.lock(), Self::now());
+        let calls = state.calls.entry(endpoint).or_default();
+        while calls.front().is_some_and(|at| *at + window <= now) {
+            calls.pop_front();
+        }
+        let allowed = calls.len() < most;
+        if allowed {
+            calls.push_back(now);
+        }
+        allowed
     }
 
     /// Gives the pages of a TikTok account a shape that nobody knows, as after a redesign; or their own again.

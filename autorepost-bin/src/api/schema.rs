@@ -113,6 +113,8 @@ pub enum EventTypeSchema {
     RepostUnconfirmed,
     #[serde(rename = "repost.needs_attention")]
     RepostNeedsAttention,
+    #[serde(rename = "repost.source_deleted")]
+    RepostSourceDeleted,
     #[serde(rename = "connection.needs_attention")]
     ConnectionNeedsAttention,
 }

@@ -82,7 +82,9 @@ async fn done(
         // Each claim counts, so this does not ask two clocks which is right.
         if job.state == JobState::Queued && (running || job.epoch > epoch) {
             let now = ports.connections.get(connection.tenant, connection.id).await?;
-            let well = now.as_ref().is_some_and(|now| now.status == ConnectionStatus::Active) && job.attempts == 0;
+            // One that ends soon works today.
+            let works = |now: &Connection| matches!(now.status, ConnectionStatus::Active | ConnectionStatus::Expiring);
+            let well = now.as_ref().is_some_and(works) && job.attempts == 0;
             let detail = now.and_then(|now| now.status_detail).or(job.note);
             return Ok((!well).then(|| detail.unwrap_or_else(|| "the platform did not renew it".into())));
         }

@@ -7,7 +7,7 @@ use autorepost_core::{
     Platform,
     connection::Connection,
     operator::Operator,
-    rule::{DestinationSpec, Filters, Options, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
+    rule::{DestinationSpec, Filters, OnSourceDeleted, Options, Privacy, ReplySettings, Rule, RuleSpec, RuleState},
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -100,6 +100,9 @@ fn takes(rule: &Rule) -> String {
     if let Some(cap) = rule.spec.hourly_cap {
         takes.push(format!("at most {cap} an hour"));
     }
+    if rule.spec.on_source_deleted == OnSourceDeleted::Notify {
+        takes.push("tells of posts that are gone".into());
+    }
     takes.join("\n")
 }
 
@@ -149,6 +152,7 @@ async fn from_options(operator: &Operator<'_>, options: &AddRule, now: DateTime<
         delay_secs: options.delay,
         hourly_cap: options.hourly_cap,
         shadow: options.shadow,
+        on_source_deleted: options.on_source_deleted,
         mentions: Default::default(),
     })
 }

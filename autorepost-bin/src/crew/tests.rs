@@ -177,6 +177,8 @@ impl Scene {
             status_detail: None,
             paused: false,
             resumed_at: None,
+            lists_for: None,
+            warned_days: None,
             created_at: now,
             renewed_at: now,
             version: 0,

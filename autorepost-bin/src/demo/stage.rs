@@ -259,6 +259,7 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
             delay_secs: 0,
             hourly_cap: None,
             shadow: false,
+            on_source_deleted: Default::default(),
             mentions: mentions.clone(),
         };
         operator.add_rule(name, source.id, spec).await?;

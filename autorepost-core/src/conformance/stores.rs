@@ -13,7 +13,7 @@ use crate::{
     job::{Finish, JobKind, JobState, NewJob},
     policy::{after, before},
     port::{Admission, After, Guard, NewPost, PostQuery, RepostQuery},
-    post::{Cursor, FoundPost},
+    post::{Cursor, FoundPost, Post},
     rule::{Rule, RuleState},
     state::Event,
 };
@@ -152,6 +152,16 @@ pub async fn an_admission_is_all_or_nothing_and_knows_what_it_knows(stores: Stor
     assert!(stores.jobs.find(&mine.job_key()).await.unwrap().is_some());
     let asked = ["first".into(), "second".into(), "third".into()];
     assert_eq!(stores.posts.known(source.tenant, &source.account, &asked).await.unwrap().len(), 2);
+
+    // The same id for another account: nothing is added, and the post is fetched through that connection from now on.
+    let again = post(&scene.destination, "second");
+    let other = repost(&again, &scene.rule, &scene.destination);
+    let posts = vec![NewPost { post: again.clone(), reposts: vec![(other.clone(), Some(prep(&other)))] }];
+    let admission = Admission { posts, cursor: cursor.clone() };
+    assert_eq!(stores.posts.admit(lease, source.tenant, source.id, &admission).await.unwrap(), []);
+    let fresh = Post { connection: scene.destination.id, ..fresh };
+    assert_eq!(stores.posts.find(source.tenant, "second").await.unwrap(), [fresh.clone()]);
+    assert_eq!(stores.reposts.get(source.tenant, other.id).await.unwrap(), None);
 
     stores.posts.set_media(lease, source.tenant, fresh.id, &media()).await.unwrap();
     assert_eq!(stores.posts.get(source.tenant, fresh.id).await.unwrap().unwrap().media, Some(media()));

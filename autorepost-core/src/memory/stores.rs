@@ -34,6 +34,7 @@ impl ConnectionStore for Memory {
                 Some(known) => Connection {
                     paused: known.paused,
                     resumed_at: known.resumed_at,
+                    lists_for: known.lists_for,
                     created_at: known.created_at,
                     version: known.version + 1,
                     ..connection.clone()
@@ -163,9 +164,9 @@ impl PostStore for Memory {
             let mut admitted = Vec::new();
             for entry in &admission.posts {
                 let (post, found) = (&entry.post, &entry.post.found);
-                let known =
-                    |row: &Post| row.tenant == tenant && row.account == post.account && row.found.key == found.key;
-                if world.posts.values().any(known) {
+                let known = |row: &&mut Post| row.tenant == tenant && row.found.key == found.key;
+                if let Some(known) = world.posts.values_mut().find(known) {
+                    known.connection = post.connection;
                     continue;
                 }
                 world.posts.insert(post.id, post.clone());

@@ -6,7 +6,7 @@ use crate::{
     Result,
     connection::Connection,
     decide::{Decision, decide},
-    id::{ConnectionId, PostId, RepostId, RuleId},
+    id::{ConnectionId, PostId, RepostId, RuleId, TenantId},
     job::{Job, NewJob},
     pipeline::stepping::With,
     policy::after,
@@ -26,10 +26,14 @@ const REPOSTS_MAX: u32 = 1_000;
 /// What a look saw.
 pub(super) struct Seen<'a> {
     pub found: Vec<FoundPost>,
+    /// Those of them that were admitted for another account of the same creator.
+    pub elsewhere: Vec<Post>,
     /// The rules that known posts were not held against so far.
     pub owed: &'a BTreeSet<RuleId>,
     /// Written with each admission as it is: only the end of a walk moves it.
     pub cursor: &'a Cursor,
+    /// The connection that looked, whose cursor it is.
+    pub lister: ConnectionId,
 }
 
 type Connections = BTreeMap<ConnectionId, Connection>;
@@ -43,13 +47,14 @@ impl Worker {
         rules: &[Rule],
         seen: Seen<'_>,
     ) -> Result<Vec<String>> {
-        let Seen { mut found, owed, cursor } = seen;
+        let Seen { mut found, elsewhere, owed, cursor, lister } = seen;
         let tenant = connection.tenant;
         let destinations = self.ports.connections.list(Some(tenant)).await?;
         let destinations: Connections = destinations.into_iter().map(|one| (one.id, one)).collect();
         let keys: Vec<String> = found.iter().map(|post| post.key.clone()).collect();
         let known = self.ports.posts.known(tenant, &connection.account, &keys).await?;
-        let known: BTreeMap<&str, &Post> = known.iter().map(|post| (post.found.key.as_str(), post)).collect();
+        let known: BTreeMap<&str, &Post> =
+            known.iter().chain(&elsewhere).map(|post| (post.found.key.as_str(), post)).collect();
         let owed_rules: Vec<Rule> = rules.iter().filter(|rule| owed.contains(&rule.id)).cloned().collect();
 
         // The oldest first, so that a burst is reposted in its own order.
@@ -66,11 +71,14 @@ impl Worker {
                 self.catch_up(job, stored, decide(post, &owed_rules, &destinations), "a rule is new").await?;
             }
         }
-        found.retain(|post| !known.contains_key(post.key.as_str()));
+        // What another connection admitted is fetched through this one from now on, if it can.
+        let is_there = |stored: &Post| stored.connection == connection.id || !connection.method.can_fetch();
+        found.retain(|post| known.get(post.key.as_str()).is_none_or(|stored| !is_there(stored)));
         for chunk in found.chunks(ADMISSION_POSTS_MAX) {
             let posts = chunk.iter().map(|post| self.admit(connection, post, rules, &destinations)).collect();
-            self.write_admission(job, connection, Admission { posts, cursor: cursor.clone() }).await?;
+            self.write_admission(job, tenant, lister, Admission { posts, cursor: cursor.clone() }).await?;
         }
+        found.retain(|post| !known.contains_key(post.key.as_str()));
         Ok(found.into_iter().map(|post| post.key).collect())
     }
 
@@ -140,9 +148,14 @@ impl Worker {
         Repost::of(RepostId::new(now, self.ports.entropy.bytes()), post, decision, now)
     }
 
-    async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
-        let tenant = connection.tenant;
-        let new = self.ports.posts.admit(job.lease(), tenant, connection.id, &admission).await?;
+    async fn write_admission(
+        &self,
+        job: &Job,
+        tenant: TenantId,
+        lister: ConnectionId,
+        admission: Admission,
+    ) -> Result<()> {
+        let new = self.ports.posts.admit(job.lease(), tenant, lister, &admission).await?;
         for NewPost { post, reposts } in admission.posts.iter().filter(|entry| new.contains(&entry.post.id)) {
             let (id, key) = (post.id, post.found.key.as_str());
             self.ports.events.emit(&Signal::PostAdmitted { tenant, post: id, key, reposts: reposts.len() });
@@ -154,6 +167,6 @@ impl Worker {
     }
 
     pub(super) async fn write_cursor(&self, job: &Job, connection: &Connection, cursor: Cursor) -> Result<()> {
-        self.write_admission(job, connection, Admission { posts: Vec::new(), cursor }).await
+        self.write_admission(job, connection.tenant, connection.id, Admission { posts: Vec::new(), cursor }).await
     }
 }

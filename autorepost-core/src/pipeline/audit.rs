@@ -2,9 +2,12 @@
 //!
 //! The sync looks as far back as its overlap. What appears later than that with an old date (a private post that is made
 //! public, a listing that was incomplete for days) it cannot see: the audit looks much farther back, admits what is missing,
-//! and raises an alarm, because a gap is either such a post or a fault of ours.
+//! and raises an alarm, because a gap is either such a post or a fault of ours. It also sees what is there no more
+//! ([`gone`](super::gone)).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
 
 use crate::{
     ErrorKind, Result,
@@ -12,7 +15,7 @@ use crate::{
     credential::Access,
     id::ConnectionId,
     job::{Finish, Job},
-    pipeline::{admit::Seen, stepping::unusable},
+    pipeline::{admit::Seen, gone::Listed, kin::Stand, stepping::unusable},
     policy::{after, before},
     port::{EntropyExt, Signal},
     post::FoundPost,
@@ -34,6 +37,10 @@ impl Worker {
         let next = after(self.now(), self.policy.audit_every.mul_f64(0.9 + 0.2 * jitter));
         if let Some(reason) = unusable(&connection) {
             return Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: Some(reason.text) }));
+        }
+        if !matches!(self.stand(&connection).await?, Stand::Own) {
+            let note = Some("the session of the same creator is compared in its place".to_owned());
+            return Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note }));
         }
         match self.compare(job, &connection).await {
             Ok(gaps) if gaps.is_empty() => Ok(End::Finish(Finish::Again { run_at: next, attempts: 0, note: None })),
@@ -66,8 +73,10 @@ impl Worker {
         let access = Access::open(connection, &self.ports.keys)?;
         let source = self.ports.source(connection.platform)?;
         let (mut page, mut seen, mut unreadable, mut rotated) = (None, BTreeSet::new(), 0, None);
+        let mut listed = Listed { shown: BTreeMap::new(), since: DateTime::<Utc>::MAX_UTC };
         for _ in 0..self.policy.audit_pages_max {
             let listing = source.list(&access, page.as_deref()).await?;
+            listed.add(&listing.posts);
             unreadable += listing.unreadable;
             rotated = listing.rotated.or(rotated);
             let oldest = listing.posts.iter().filter(|post| !post.pinned).map(|post| post.posted_at).min();
@@ -75,6 +84,7 @@ impl Worker {
             old.extend(listing.posts.into_iter().filter(|post| wanted(post) && seen.insert(post.key.clone())));
             page = listing.next;
             if page.is_none() || oldest.is_some_and(|oldest| oldest < start) {
+                listed.since = start;
                 break;
             }
         }
@@ -86,6 +96,12 @@ impl Worker {
             self.ports.events.emit(&Signal::Alarm { kind: job.new.kind, text: &text });
         }
         let owed = BTreeSet::new();
-        self.take_in(job, connection, &rules, Seen { found: old, owed: &owed, cursor: &cursor }).await
+        let elsewhere = self.admitted_elsewhere(connection, &old).await?;
+        // Only a list without gaps tells that a post is missing in it.
+        if unreadable == 0 {
+            self.look_for_gone(job, connection, (source, &access), &rules, &listed).await?;
+        }
+        let seen = Seen { found: old, elsewhere, owed: &owed, cursor: &cursor, lister: id };
+        self.take_in(job, connection, &rules, seen).await
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     credential::{Access, binding},
     id::ConnectionId,
     job::{Finish, Job, sync_key},
+    pipeline::expiry::{next_warning, with_warning},
     policy::after,
     port::{EntropyExt, Grant},
     repost::publish_lane,
@@ -76,6 +77,7 @@ impl Worker {
                 next.credential = credential.seal(&self.ports.keys, &binding(connection), nonce)?;
                 next.expires_at = expires_at;
                 next.renewed_at = self.now();
+                next.warned_days = None;
             }
             None => {
                 let identity = authorizer.verify(&access).await?;
@@ -85,6 +87,7 @@ impl Worker {
                 }
                 next.handle = identity.handle;
                 next.expires_at = identity.expires_at.or(connection.expires_at);
+                next = with_warning(next, self.now(), None);
             }
         }
         Ok(next)
@@ -106,9 +109,7 @@ impl Worker {
                 Err(error) => return Err(error),
             }
         };
-        if stored.status != before.status {
-            self.tell(&stored);
-        }
+        self.tell_change(job, before, &stored);
         if stored.credential != before.credential || stored.status != before.status {
             let mut waiting = vec![publish_lane(stored.tenant, stored.platform, &stored.account)];
             if stored.platform == Platform::TikTok {
@@ -119,6 +120,7 @@ impl Worker {
         // What was not renewed cannot be, or not yet: it is looked at again in its own time, however near its end is.
         let expires_at = stored.expires_at.filter(|_| stored.credential != before.credential);
         let next_run = self.policy.next_refresh(now, expires_at, self.ports.entropy.number());
+        let next_run = next_warning(&stored, now).map_or(next_run, |warning| next_run.min(warning));
         let run_at = next_run.max(now + TimeDelta::seconds(REFRESH_SECS_MIN));
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
     }
@@ -139,7 +141,8 @@ impl Worker {
                 expires_at: next.expires_at,
                 renewed_at: next.renewed_at,
                 status: next.status,
-                status_detail: None,
+                status_detail: next.status_detail.clone(),
+                warned_days: next.warned_days,
                 ..current
             };
             match self.store_connection(job, before, &merged).await {
@@ -151,15 +154,22 @@ impl Worker {
     }
 
     async fn warn_of_expiry(&self, job: &Job, connection: &Connection, error: &Error) -> Result<()> {
-        let soon = after(self.now(), self.policy.expiring_before);
-        let Some(expires_at) = connection.expires_at.filter(|at| *at < soon) else { return Ok(()) };
-        if connection.status == ConnectionStatus::Expiring {
+        let next = match connection.method.has_refresh_token() {
+            false => with_warning(connection.clone(), self.now(), Some(error)),
+            true => {
+                let soon = after(self.now(), self.policy.expiring_before);
+                let Some(expires_at) = connection.expires_at.filter(|at| *at < soon) else { return Ok(()) };
+                let end = expires_at.format("%Y-%m-%d %H:%M UTC");
+                let text = format!("ends at {end} and could not be renewed: {error}");
+                Connection { status: ConnectionStatus::Expiring, status_detail: Some(text), ..connection.clone() }
+            }
+        };
+        // What is wrong is written down once, however often it is met.
+        if (next.status, next.warned_days) == (connection.status, connection.warned_days) {
             return Ok(());
         }
-        let text = format!("ends at {} and could not be renewed: {error}", expires_at.format("%Y-%m-%d %H:%M UTC"));
-        let next = Connection { status: ConnectionStatus::Expiring, status_detail: Some(text), ..connection.clone() };
         match self.store_connection(job, connection, &next).await {
-            Ok(_) => self.tell(&next),
+            Ok(_) => self.tell_change(job, connection, &next),
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error),
         }

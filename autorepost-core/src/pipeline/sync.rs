@@ -4,7 +4,7 @@
 //! seen, less an overlap for posts that appear late. Only a walk that reached its end moves that point, so a crash, a cut
 //! or a burst over many pages loses nothing.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +14,11 @@ use crate::{
     credential::{Access, Credential, binding},
     id::{ConnectionId, RuleId},
     job::{Finish, Job, refresh_key},
-    pipeline::{admit::Seen, stepping::unusable},
+    pipeline::{
+        admit::Seen,
+        kin::{Stand, UNTOLD},
+        stepping::unusable,
+    },
     policy::{after, before},
     port::{EntropyExt, Signal},
     post::{Cursor, FoundPost},
@@ -40,7 +44,12 @@ struct Looked {
     /// Whether the walk goes on.
     more: bool,
     unreadable: usize,
+    /// Why nothing was taken from it.
+    untold: bool,
 }
+
+/// How long a source is silent before the accounts that its next post goes to are asked whether they still work.
+const PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 impl Worker {
     pub(crate) async fn sync(&self, job: &Job) -> Result<End> {
@@ -53,10 +62,13 @@ impl Worker {
             return Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(reason.text) }));
         }
         match self.look(job, &connection).await {
-            Ok(Looked { newest, more, unreadable }) => {
+            Ok(Looked { newest, more, unreadable, untold }) => {
                 let random = self.ports.entropy.number();
                 let run_at = if more { self.now() } else { self.policy.next_sync(self.now(), newest, random) };
-                let note = (unreadable > 0).then(|| format!("{unreadable} entries could not be read"));
+                let note = match untold {
+                    true => Some(UNTOLD.to_owned()),
+                    false => (unreadable > 0).then(|| format!("{unreadable} entries could not be read")),
+                };
                 Ok(End::Finish(Finish::Again { run_at, attempts: 0, note }))
             }
             Err(error) if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::Conflict) => Err(error),
@@ -75,7 +87,13 @@ impl Worker {
     /// Walks, and takes in what it sees.
     async fn look(&self, job: &Job, connection: &Connection) -> Result<Looked> {
         let (tenant, id) = (connection.tenant, connection.id);
-        let rules: Vec<Rule> = self.rules_of(connection).await?;
+        let stand = self.stand(connection).await?;
+        // The connection in whose name posts are admitted.
+        let mut origin = match &stand {
+            Stand::For(session) => session.as_ref().clone(),
+            Stand::Own | Stand::Untold => connection.clone(),
+        };
+        let rules: Vec<Rule> = self.rules_of(&origin).await?;
         let access = Access::open(connection, &self.ports.keys)?;
         let mut cursor = self.ports.posts.cursor(tenant, id).await?;
         if cursor.resume.is_none() {
@@ -86,11 +104,37 @@ impl Worker {
 
         let horizon = self.horizon(connection, &cursor, &rules, &owed);
         let walk = self.walk(connection, &access, cursor.resume.clone(), horizon).await;
-        // A rule that was added while we looked takes what we saw.
-        let rules = self.rules_of(connection).await?;
         let newest = walk.found.iter().map(|post| post.posted_at).max().max(cursor.newest);
-        let seen = Seen { found: walk.found, owed: &owed, cursor: &cursor };
-        self.take_in(job, connection, &rules, seen).await?;
+        let elsewhere = self.admitted_elsewhere(&origin, &walk.found).await?;
+        let session = self.join(job, &origin, &elsewhere).await?;
+        let takes = match (&stand, session) {
+            // It is written down: the next look lists in the session's name.
+            (Stand::Own | Stand::Untold, Some(session)) => {
+                origin = session;
+                self.takes_for(&origin, &walk.found).await?
+            }
+            (Stand::Own, None) => true,
+            (Stand::For(session), _) => self.takes_for(session, &walk.found).await?,
+            (Stand::Untold, None) if self.is_apart(connection, &walk.found).await? => true,
+            (Stand::Untold, None) => {
+                if let Some(error) = walk.failed {
+                    return Err(error);
+                }
+                let seen = Cursor { resume: None, last_ok_at: Some(self.now()), ..cursor };
+                self.write_cursor(job, connection, seen).await?;
+                self.greet(job, connection, walk.handle, walk.rotated).await?;
+                return Ok(Looked { newest, more: false, unreadable: walk.unreadable, untold: true });
+            }
+        };
+        if takes {
+            // A rule that was added while we looked takes what we saw.
+            let rules = self.rules_of(&origin).await?;
+            let seen = Seen { found: walk.found, elsewhere, owed: &owed, cursor: &cursor, lister: id };
+            let new = self.take_in(job, &origin, &rules, seen).await?;
+            if !new.is_empty() && cursor.newest.is_some_and(|newest| newest < before(self.now(), PAUSE)) {
+                self.try_out(&rules).await?;
+            }
+        }
         if let Some(error) = walk.failed {
             // What was seen is kept; the next walk begins at the top, as the page to go on with may be the trouble.
             if cursor.resume.is_some() {
@@ -117,7 +161,18 @@ impl Worker {
         };
         self.write_cursor(job, connection, moved).await?;
         self.greet(job, connection, walk.handle, walk.rotated).await?;
-        Ok(Looked { newest, more, unreadable: walk.unreadable })
+        Ok(Looked { newest, more, unreadable: walk.unreadable, untold: false })
+    }
+
+    /// Has the credentials tried out to which the next posts go: after a pause a dead one is found while a video is fetched,
+    /// and not by an upload that was paid for.
+    async fn try_out(&self, rules: &[Rule]) -> Result<()> {
+        let destinations = rules.iter().filter(|rule| rule.state == RuleState::Active);
+        let destinations = destinations.flat_map(|rule| &rule.spec.destinations).filter(|one| !one.paused);
+        let keys: BTreeSet<String> = destinations.map(|one| refresh_key(one.connection)).collect();
+        self.ports.jobs.hasten(&keys.into_iter().collect::<Vec<_>>()).await?;
+        self.ports.wake.wake();
+        Ok(())
     }
 
     /// How far back a walk goes.
@@ -175,9 +230,13 @@ impl Worker {
         walk
     }
 
+    /// The rules that take the posts of a connection: its own, and those of log-ins that list in its name.
     pub(super) async fn rules_of(&self, connection: &Connection) -> Result<Vec<Rule>> {
         let mut rules = self.ports.rules.list(connection.tenant).await?;
-        rules.retain(|rule| rule.source == connection.id && rule.state != RuleState::Removed);
+        let all = self.ports.connections.list(Some(connection.tenant)).await?;
+        let listers = all.iter().filter(|one| one.lists_for == Some(connection.id)).map(|one| one.id);
+        let sources: BTreeSet<ConnectionId> = listers.chain([connection.id]).collect();
+        rules.retain(|rule| sources.contains(&rule.source) && rule.state != RuleState::Removed);
         Ok(rules)
     }
 
@@ -199,8 +258,10 @@ impl Worker {
             if let Some(credential) = &rotated {
                 next.credential = credential.seal(&self.ports.keys, &binding(&current), self.ports.entropy.bytes())?;
             }
-            next.status = ConnectionStatus::Active;
-            next.status_detail = current.status_detail.clone().filter(|_| current.paused);
+            // A credential that works today may still end soon.
+            let is_expiring = current.status == ConnectionStatus::Expiring;
+            next.status = if is_expiring { current.status } else { ConnectionStatus::Active };
+            next.status_detail = current.status_detail.clone().filter(|_| current.paused || is_expiring);
             if next == current {
                 return Ok(());
             }

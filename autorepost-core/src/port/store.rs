@@ -80,7 +80,9 @@ pub trait BrakeStore: Send + Sync {
 /// What a look at a source admits, all or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
-    /// The posts, each with what it causes. One that is known already is left out with everything that it causes.
+    /// The posts, each with what it causes. One whose id is known already in the tenant, for whatever account, is left out with
+    /// everything that it causes: a platform gives an id once, and one creator may be connected in two ways. From now on it
+    /// is fetched through the connection that stands here.
     pub posts: Vec<NewPost>,
     /// How far the source has been read with this.
     pub cursor: Cursor,

@@ -24,6 +24,7 @@ fn everywhere(it: &Installation) -> RuleSpec {
         delay_secs: 0,
         hourly_cap: None,
         shadow: false,
+        on_source_deleted: Default::default(),
         mentions: Default::default(),
     }
 }

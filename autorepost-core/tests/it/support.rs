@@ -54,8 +54,13 @@ impl Installation {
 
     /// The same, with the rule's spec changed.
     pub fn with(seed: u64, change: impl FnOnce(&mut RuleSpec)) -> Self {
+        Self::of(seed, AuthMethod::TiktokSession, change)
+    }
+
+    /// The same, with a source that is connected in this way.
+    pub fn of(seed: u64, method: AuthMethod, change: impl FnOnce(&mut RuleSpec)) -> Self {
         let bench = Bench::new(seed, start());
-        let source = connect(&bench, Platform::TikTok, AuthMethod::TiktokSession);
+        let source = connect(&bench, Platform::TikTok, method);
         let destinations = vec![
             connect(&bench, Platform::Instagram, AuthMethod::FacebookLogin),
             connect(&bench, Platform::YouTube, AuthMethod::Google),
@@ -67,6 +72,7 @@ impl Installation {
             delay_secs: 0,
             hourly_cap: None,
             shadow: false,
+            on_source_deleted: Default::default(),
             mentions: Default::default(),
         };
         change(&mut spec);
@@ -156,6 +162,12 @@ pub fn found(key: &str, posted_at: DateTime<Utc>) -> FoundPost {
 }
 
 pub fn connect(bench: &Bench, platform: Platform, method: AuthMethod) -> Connection {
+    connect_as(bench, method, &format!("{platform}-account"))
+}
+
+/// Connects the account of this id.
+pub fn connect_as(bench: &Bench, method: AuthMethod, account: &str) -> Connection {
+    let platform = method.platform();
     let now = bench.clock.now();
     let entropy = &bench.ports.entropy;
     let id = ConnectionId::new(now, entropy.bytes());
@@ -165,7 +177,7 @@ pub fn connect(bench: &Bench, platform: Platform, method: AuthMethod) -> Connect
         id,
         tenant: TenantId::OWNER,
         platform,
-        account: AccountId::new(format!("{platform}-account")),
+        account: AccountId::new(account),
         handle: "alice".into(),
         method,
         credential: credential.seal(&bench.ports.keys, &binding, entropy.bytes()).unwrap(),
@@ -175,6 +187,8 @@ pub fn connect(bench: &Bench, platform: Platform, method: AuthMethod) -> Connect
         status_detail: None,
         paused: false,
         resumed_at: None,
+        lists_for: None,
+        warned_days: None,
         created_at: now,
         renewed_at: now,
         version: 0,

@@ -221,6 +221,7 @@ impl World {
             delay_secs: 0,
             hourly_cap: setting.hourly_cap,
             shadow: false,
+            on_source_deleted: Default::default(),
             mentions: Default::default(),
         };
         self.to_add.push(("everything", spec.clone()));
@@ -271,6 +272,8 @@ impl World {
             status_detail: None,
             paused: false,
             resumed_at: None,
+            lists_for: None,
+            warned_days: None,
             created_at: now,
             renewed_at: now,
             version: 0,

@@ -13,7 +13,7 @@ use autorepost_core::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::TikTok;
+use super::{TikTok, display, errors};
 use crate::{
     consent::{App, Owner, exchanged, page, refusal},
     http::{Answer, string},
@@ -44,27 +44,18 @@ impl TikTok {
     /// Whose grant of Login Kit it is.
     pub(super) async fn login_identity(&self, access: &Access) -> Result<Identity> {
         let op = "verify account";
-        let Credential::Bearer { access: token, .. } = &access.credential else {
-            return Err(Error::new(ErrorKind::Unauthorized, op, "this connection has no access token"));
-        };
+        let token = display::token(op, access)?;
         let url = format!("{}/v2/user/info/?fields=open_id,display_name", self.config.api_url);
         let answer = self.http.send(op, self.http.client().get(url).bearer_auth(token)).await?;
         let body = answer.json_or_null();
-        match body["error"]["code"].as_str() {
-            Some("ok") => Ok(Identity {
-                account: AccountId::new(string(&body, "/data/user/open_id", op)?),
-                handle: string(&body, "/data/user/display_name", op)?,
-                expires_at: None,
-            }),
-            Some(code @ "access_token_invalid") => {
-                Err(Error::new(ErrorKind::Unauthorized, op, "TikTok does not take the token any more").code(code))
-            }
-            Some(code @ ("scope_not_authorized" | "scope_permission_missed")) => {
-                let text = "a scope is missing: connect the account again and allow all of them";
-                Err(Error::new(ErrorKind::Forbidden, op, text).code(code))
-            }
-            _ => Err(answer.status_error(op)),
+        if body["error"]["code"] != "ok" {
+            return Err(errors::refusal(op, &answer, self.clock.now()));
         }
+        Ok(Identity {
+            account: AccountId::new(string(&body, "/data/user/open_id", op)?),
+            handle: string(&body, "/data/user/display_name", op)?,
+            expires_at: None,
+        })
     }
 
     /// Renews a grant of Login Kit. The refresh token may change with it.

@@ -1,22 +1,22 @@
-//! Every known error of every destination, provoked in the sandbox; and the page that shows them.
+//! Every known error of every platform, provoked in the sandbox; and the page that shows them.
 
 use std::time::Duration;
 
 use autorepost_core::{
-    ErrorKind, Platform, Retry,
-    port::{Commit, Destination},
+    Error, ErrorKind, Platform, Retry,
+    port::{Authorizer, Clock, Commit, Destination, Source},
     state::Owner,
 };
 use autorepost_platforms::{
     catalogue::{self, Row, Wait},
     instagram::versions,
 };
-use autorepost_sandbox::{Effect, Fault, Refusal, Step};
+use autorepost_sandbox::{Effect, Fault, Refusal, Step, TikTokPost};
+use chrono::TimeDelta;
 
-use crate::support::{UNIT, stage, to_commit, work};
+use crate::support::{SystemClock, UNIT, access, stage, to_commit, work};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms.md");
-const DESTINATIONS: [Platform; 3] = [Platform::Instagram, Platform::YouTube, Platform::X];
 
 /// An answer that is this error and no other.
 fn provoke(platform: Platform, row: &Row) -> Refusal {
@@ -26,7 +26,7 @@ fn provoke(platform: Platform, row: &Row) -> Refusal {
         code if platform == Platform::Instagram && code.starts_with("22070") => format!("-1/{code}"),
         code => code.to_owned(),
     };
-    let status = row.status.unwrap_or(400);
+    let status = row.status.unwrap_or(if platform == Platform::TikTok { 200 } else { 400 });
     Refusal { status, code, message: format!("Said by the platform. {}", row.words) }
 }
 
@@ -51,23 +51,59 @@ async fn every_known_error_is_told_as_documented() {
             let fault = Fault::first(platform, Step::Begin, Effect::Refuse(refusal), 1);
             stage.sandbox.world().set_faults(vec![fault]);
             let error = destination.begin(&work.publication()).await.unwrap_err();
-            assert_eq!((error.kind(), error.who_acts()), (row.kind, row.owner), "{what}: {error}");
-            assert!(is_wait(row, error.retry_hint()), "{what}: {:?}", error.retry_hint());
-            assert_eq!(error.is_shared(), row.shared, "{what}");
-            assert!(error.detail().starts_with(row.text), "{what}: {error}");
+            check(row, &error, &what);
             // What X says of credits names the account.
             assert_eq!(error.detail().contains("Said by the platform"), row.status != Some(402), "{what}: {error}");
-            let code = error.platform_code().unwrap_or_default();
-            assert!(!code.is_empty(), "{what}");
         }
         assert!(!catalogue::rows(platform).is_empty());
+    }
+}
+
+/// Whether an error says what its row does.
+fn check(row: &Row, error: &Error, what: &str) {
+    assert_eq!((error.kind(), error.who_acts()), (row.kind, row.owner), "{what}: {error}");
+    assert!(is_wait(row, error.retry_hint()), "{what}: {:?}", error.retry_hint());
+    assert_eq!(error.is_shared(), row.shared, "{what}");
+    assert!(error.detail().starts_with(row.text), "{what}: {error}");
+    assert!(!error.platform_code().unwrap_or_default().is_empty(), "{what}");
+}
+
+/// A number is the code of a page, a word one of the open API.
+#[tokio::test]
+async fn every_known_error_of_the_source_is_told_as_documented() {
+    let (stage, platform) = (stage().await, Platform::TikTok);
+    let session = access(platform);
+    let login = stage.login();
+    // One post more than a page has: the next page is the list alone.
+    for id in 1..=4 {
+        let created_at = SystemClock.now() - TimeDelta::minutes(id);
+        let (id, caption) = (id.to_string(), String::new());
+        let post = TikTokPost { id, caption, created_at, clip: None, private: false, deleted: false, pinned: false };
+        stage.sandbox.world().add_post(post);
+    }
+    let next = stage.tiktok.list(&session, None).await.unwrap().next;
+    for row in catalogue::rows(platform) {
+        let refusal = provoke(platform, row);
+        let what = format!("{refusal:?}");
+        let is_page = refusal.code.bytes().all(|byte| byte.is_ascii_digit());
+        let fault = |step| vec![Fault::first(platform, step, Effect::Refuse(refusal.clone()), 1)];
+        let error = if is_page {
+            stage.sandbox.world().set_faults(fault(Step::Page));
+            stage.tiktok.list(&session, next.as_deref()).await.unwrap_err()
+        } else {
+            stage.sandbox.world().set_faults(fault(Step::Token));
+            stage.tiktok.verify(&login).await.unwrap_err()
+        };
+        check(row, &error, &what);
+        assert!(error.detail().contains("Said by the platform"), "{what}: {error}");
+        assert_eq!(error.platform_trace().is_some(), !is_page, "{what}");
     }
 }
 
 /// The rows of a table must not hide one another: each is found by an answer of its own.
 #[test]
 fn no_row_is_written_twice() {
-    for platform in DESTINATIONS {
+    for platform in Platform::ALL {
         let rows = catalogue::rows(platform);
         for (at, row) in rows.iter().enumerate() {
             let same = |other: &&Row| (other.status, other.code, other.words) == (row.status, row.code, row.words);
@@ -158,7 +194,7 @@ async fn instagram_is_asked_what_it_allows_before_anything_is_begun() {
 fn the_page_shows_what_the_tables_say() {
     let mut page = std::fs::read_to_string(PAGE).unwrap();
     let mut blocks: Vec<(String, String)> =
-        DESTINATIONS.map(|platform| (format!("errors of {platform}"), catalogue::table(platform))).into();
+        Platform::ALL.map(|platform| (format!("errors of {platform}"), catalogue::table(platform))).into();
     let mut ends = "| version | works until |\n|---|---|\n".to_owned();
     for (version, end) in versions::known() {
         let end = end.map_or_else(|| "not said yet".to_owned(), |end| end.to_string());

@@ -6,6 +6,7 @@
 mod browser;
 mod consent;
 mod destinations;
+mod display;
 mod errors;
 mod standing;
 mod support;

@@ -133,6 +133,14 @@ impl Stage {
         [self.instagram.as_ref(), self.youtube.as_ref(), self.x.as_ref()]
     }
 
+    /// The TikTok account, as it is connected by Login Kit.
+    pub fn login(&self) -> Access {
+        let token = self.sandbox.world().grant_tiktok("68");
+        let credential = Credential::Bearer { access: token, refresh: None };
+        let method = AuthMethod::TiktokLogin;
+        Access { account: AccountId::new("-00068"), handle: "alice".into(), method, credential }
+    }
+
     /// What the public sees at a destination.
     pub fn shown(&self, platform: Platform) -> Vec<Shown> {
         self.sandbox.world().ledger().into_iter().filter(|shown| shown.platform == platform).collect()

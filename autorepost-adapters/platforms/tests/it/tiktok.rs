@@ -7,7 +7,7 @@ use autorepost_core::{
     post::{FoundPost, PostKind, Unusable},
 };
 use autorepost_platforms::CookieJar;
-use autorepost_sandbox::{Clip, Effect, Fault, Step, TikTokPost};
+use autorepost_sandbox::{Clip, Effect, Fault, Refusal, Step, TikTokPost};
 use chrono::{SubsecRound as _, TimeDelta};
 use futures_util::TryStreamExt;
 
@@ -125,6 +125,29 @@ async fn a_video_arrives_as_it_is_and_a_deleted_one_is_known() {
     assert!(matches!(fetched, Fetched::Unusable(Unusable::Deleted)));
     let fetched = stage.tiktok.fetch(&access, post("3")).await.unwrap();
     assert!(matches!(fetched, Fetched::Unusable(Unusable::Private)));
+}
+
+/// A page that says neither that a post is there nor that it is gone: the account's own list settles it.
+#[tokio::test]
+async fn a_page_without_words_is_settled_by_the_list() {
+    let (stage, folder) = (stage().await, tempfile::tempdir().unwrap());
+    for id in 1..=8 {
+        add(&stage, &folder, id, |_| {});
+    }
+    let access = access(Platform::TikTok);
+    let silent = || {
+        let refusal = Refusal { status: 200, code: "10204".into(), message: String::new() };
+        stage.sandbox.world().set_faults(vec![Fault::first(Platform::TikTok, Step::Page, Effect::Refuse(refusal), 1)]);
+    };
+    for post in all(&stage).await {
+        silent();
+        let error = stage.tiktok.fetch(&access, &post).await.err().expect("it is listed");
+        assert_eq!((error.kind(), error.platform_code()), (ErrorKind::Blocked, Some("10204")), "{error}");
+        // The sandbox knows no such id: the page is as silent, and no list shows it.
+        let gone = FoundPost { key: format!("{}0", post.key), ..post };
+        let fetched = stage.tiktok.fetch(&access, &gone).await.unwrap();
+        assert!(matches!(fetched, Fetched::Unusable(Unusable::Deleted)), "{}", gone.key);
+    }
 }
 
 #[tokio::test]

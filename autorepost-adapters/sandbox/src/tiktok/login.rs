@@ -1,4 +1,4 @@
-//! TikTok's Login Kit: its page, its tokens, and whose they are.
+//! TikTok's Login Kit: its page, and its tokens.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,6 @@ use axum::{
     Json, Router,
     body::to_bytes,
     extract::{RawQuery, Request, State},
-    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -16,7 +15,7 @@ use serde_json::json;
 use crate::{
     consent::{self, Login, Presented, Refused},
     fault::Step,
-    server::{token_of, under_faults},
+    server::under_faults,
     world::{TikTokGrant, World},
 };
 
@@ -34,21 +33,14 @@ pub(crate) fn page() -> Router<Arc<World>> {
     )
 }
 
-/// Login Kit's tokens, and what they tell.
+/// Login Kit's tokens.
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route(
-            "/v2/oauth/token/",
-            post(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, login_token).await
-            }),
-        )
-        .route(
-            "/v2/user/info/",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, user_info).await
-            }),
-        )
+    Router::new().route(
+        "/v2/oauth/token/",
+        post(async |State(world): Worldly, request: Request| {
+            under_faults(&world, PLATFORM, Step::Token, request, login_token).await
+        }),
+    )
 }
 
 async fn login_token(world: Arc<World>, request: Request) -> Response {
@@ -105,25 +97,6 @@ async fn login_token(world: Arc<World>, request: Request) -> Response {
 }
 
 /// The id that one app is told of an account.
-fn open_id(account: &str) -> String {
+pub(crate) fn open_id(account: &str) -> String {
     format!("-000{account}")
-}
-
-async fn user_info(world: Arc<World>, request: Request) -> Response {
-    let token = token_of(&request).unwrap_or_default();
-    let state = world.lock();
-    let grant = state.tiktok_grants.iter().find(|grant| grant.access == token);
-    let grant = grant.filter(|_| !state.expired.contains(&token));
-    let account = grant.and_then(|grant| state.tiktok.iter().find(|account| account.id == grant.account));
-    let told = |code: &str| json!({"code": code, "message": "", "log_id": "2026sandbox"});
-    match account {
-        Some(account) => {
-            let user = json!({"open_id": open_id(&account.id), "display_name": account.handle});
-            Json(json!({"data": {"user": user}, "error": told("ok")})).into_response()
-        }
-        None => {
-            let body = json!({"data": {}, "error": told("access_token_invalid")});
-            (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use autorepost_core::{
     Error, Platform,
-    connection::AccountId,
+    connection::{AccountId, NAME_CHARS_MAX},
     id::{ConnectionId, PostId, RepostId},
     operator::{Asked, Destinations, Settled},
     port::RepostQuery,
@@ -48,7 +48,9 @@ pub async fn list(
     let asked = page.checked()?;
     let account = match (which.platform, which.account) {
         // No account has such an id, and Postgres takes no such text.
-        (Some(_), Some(account)) if account.chars().any(char::is_control) => {
+        (Some(_), Some(account))
+            if account.chars().count() > NAME_CHARS_MAX || account.chars().any(char::is_control) =>
+        {
             return Err(Error::invalid("list reposts", "\"account\" is not the id of an account").into());
         }
         (Some(platform), Some(account)) => Some((platform, AccountId::new(account))),

@@ -28,9 +28,23 @@ pub struct RuleSpecSchema {
     #[serde(default)]
     #[schema(default = false)]
     pub shadow: bool,
+    /// What becomes of what it made of a post that is deleted or made private at its source; `keep` without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_source_deleted: Option<OnSourceDeletedSchema>,
     /// The creator's other names: a TikTok handle without `@`, in lower case, to the handle on each platform.
     #[serde(default)]
     pub mentions: BTreeMap<String, HandlesSchema>,
+}
+
+/// What becomes of what a rule made of a post that is deleted or made private at its source.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OnSourceDeleted)]
+pub enum OnSourceDeletedSchema {
+    /// Nothing: it is published, and stays.
+    Keep,
+    /// What is not published yet is left out, and of what is published the webhook `repost.source_deleted` tells.
+    Notify,
 }
 
 /// A handle on each platform.

@@ -11,7 +11,9 @@ use autorepost_core::{
     operator::{Asked, Next, Untouched},
     post::{PostKind, Unusable},
     repost::Entry,
-    rule::{DestinationSpec, Filters, HashtagRule, Options, Privacy, ReplySettings, RuleSpec, RuleState},
+    rule::{
+        DestinationSpec, Filters, HashtagRule, OnSourceDeleted, Options, Privacy, ReplySettings, RuleSpec, RuleState,
+    },
     standing::{Inspection, Standing},
     state::{Owner, Reason, Receipt},
     webhook::EventType,
@@ -120,6 +122,7 @@ fn a_rule_of_every_form_has_the_documents_form() {
         delay_secs: 1,
         hourly_cap: Some(2),
         shadow: true,
+        on_source_deleted: OnSourceDeleted::Notify,
         mentions: [("friend".to_owned(), handles.into())].into(),
     });
 }

@@ -229,6 +229,7 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
         delay_secs: 0,
         hourly_cap: None,
         shadow: false,
+        on_source_deleted: Default::default(),
         mentions: Default::default(),
     };
     let rule = operator.add_rule(&format!("{mark} rule"), source.id, spec).await.unwrap();

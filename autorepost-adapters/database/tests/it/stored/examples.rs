@@ -62,6 +62,8 @@ pub fn connections() -> Vec<Connection> {
             status_detail: (status != Active).then(|| "why".to_owned()),
             paused: row == 4,
             resumed_at: None,
+            lists_for: None,
+            warned_days: None,
             created_at: at(row as i64),
             renewed_at: at(100),
             version: 0,
@@ -115,6 +117,7 @@ pub fn rules() -> Vec<Rule> {
         delay_secs: 60,
         hourly_cap: Some(5),
         shadow: true,
+        on_source_deleted: Default::default(),
         mentions: BTreeMap::from([("friend".to_owned(), friend)]),
     };
     let states = [RuleState::Active, RuleState::Paused, RuleState::Removed];
