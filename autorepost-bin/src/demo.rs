@@ -84,7 +84,7 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let scene = stage::Options { seed: options.seed, port: 0, videos: options.videos.clone() };
+    let scene = stage::Options { seed: options.seed, port: 0, videos: options.videos.clone(), record: None };
     let sandbox = stage::sandbox(&scene, folder).await?;
     let key = autorepost_core::seal::generate(random()?);
     let keys = KeyRing::parse(key.expose())?;
