@@ -26,6 +26,7 @@ class Sandbox(unittest.TestCase):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.stop)
         self.base = json.loads(self.process.stdout.readline())["base"]
+        self.before = 0
         self.apps = {app["login"]: app for app in self.read("apps.json")}
 
     def stop(self):
@@ -37,8 +38,13 @@ class Sandbox(unittest.TestCase):
         return json.loads((self.folder / name).read_text())
 
     def fault(self, platform, step, effect, times=1):
+        self.before += self.fired()
         fault = {"platform": platform, "step": step, "effect": effect, "times": times, "per_mille": 1000}
         requests.put(f"{self.base}/sandbox/faults", json=[fault], timeout=30).raise_for_status()
+
+    def fired(self):
+        """How many faults happened, of those that were set last."""
+        return sum(requests.get(f"{self.base}/sandbox/faults", timeout=30).json().values()) - self.before
 
     def refuse(self, platform, step, status, code, message):
         self.fault(platform, step, {"refuse": {"status": status, "code": code, "message": message}})

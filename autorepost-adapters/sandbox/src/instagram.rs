@@ -84,15 +84,16 @@ pub(crate) fn routes() -> Router<Arc<World>> {
                 under_faults(&world, PLATFORM, Step::Token, request, renew).await
             }),
         )
-        .route(
-            "/{version}/{id}",
-            get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                // What is published is read back; the rest are containers and accounts.
-                let published = world.ledger().iter().any(|shown| shown.platform == PLATFORM && shown.id == id);
-                let step = if published { Step::List } else { Step::Status };
-                under_faults(&world, PLATFORM, step, request, |world, request| node(world, id, request)).await
-            }),
-        )
+        .route("/{version}/{id}", get(read))
+        // Meta's own SDK reads nodes so.
+        .route("/{version}/{id}/", get(read))
+}
+
+async fn read(State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request) -> Response {
+    // What is published is read back; the rest are containers and accounts.
+    let published = world.ledger().iter().any(|shown| shown.platform == PLATFORM && shown.id == id);
+    let step = if published { Step::List } else { Step::Status };
+    under_faults(&world, PLATFORM, step, request, |world, request| node(world, id, request)).await
 }
 
 /// Where bytes are sent.

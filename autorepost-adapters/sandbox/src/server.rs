@@ -1,20 +1,20 @@
 //! The listener, and what every request passes: the fault plan.
 
-use std::{net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, task::Poll};
 
 use autorepost_core::Platform;
 use axum::{
     Json, Router,
-    body::Body,
+    body::{Body, BodyDataStream},
     extract::Request,
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::poll_fn};
 use serde_json::json;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use crate::{
     consent, control,
@@ -220,9 +220,9 @@ where
             if let Some(token) = token_of(&request) {
                 world.expire(&token);
             }
-            request
+            drained(request)
         }
-        _ => request,
+        _ => drained(request),
     };
     let task = tokio::spawn({
         let world = Arc::clone(world);
@@ -252,6 +252,28 @@ fn cut() -> ! {
 async fn drain(request: Request) {
     let mut body = request.into_body().into_data_stream();
     while let Some(Ok(_)) = body.next().await {}
+}
+
+/// A request of which whatever the handler leaves is read all the same: a refusal that comes before the end of a body would be
+/// lost with the connection, and vendors' servers read on.
+fn drained(request: Request) -> Request {
+    struct Rest(Option<BodyDataStream>);
+
+    impl Drop for Rest {
+        fn drop(&mut self) {
+            if let (Some(mut stream), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+                runtime.spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+            }
+        }
+    }
+
+    request.map(|body| {
+        let mut rest = Rest(Some(body.into_data_stream()));
+        Body::from_stream(poll_fn(move |context| match &mut rest.0 {
+            Some(stream) => stream.poll_next_unpin(context),
+            None => Poll::Ready(None),
+        }))
+    })
 }
 
 /// Lets half of a request's announced body through.

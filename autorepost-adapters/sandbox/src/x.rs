@@ -144,10 +144,11 @@ async fn append(world: Arc<World>, id: String, request: Request) -> Response {
         Err(refusal) => return *refusal,
     };
     let bad = |detail: &str| problem(StatusCode::BAD_REQUEST, "Invalid Request", detail);
-    let segment = match header(request.headers(), "content-type").is_some_and(|kind| kind.starts_with("application/json")) {
-        true => json_segment(request.into_body()).await,
-        false => form_segment(request).await,
-    };
+    let segment =
+        match header(request.headers(), "content-type").is_some_and(|kind| kind.starts_with("application/json")) {
+            true => json_segment(request.into_body()).await,
+            false => form_segment(request).await,
+        };
     let (index, bytes) = match segment {
         Ok((index, bytes)) if index < SEGMENTS_MAX => (index, bytes),
         Ok(_) => return bad("segment_index must be 0 to 999"),
@@ -347,7 +348,7 @@ async fn lookup(world: Arc<World>, id: String, request: Request) -> Response {
         Err(refusal) => return *refusal,
     };
     let missing = |kind: &str, title: &str, detail: String| {
-        let kind = format!("https://api.twitter.com/2/problems/{kind}");
+        let kind = format!("https://api.x.com/2/problems/{kind}");
         let one = json!({"resource_type": "tweet", "resource_id": id, "title": title, "detail": detail, "type": kind});
         (limits(), Json(json!({ "errors": [one] }))).into_response()
     };

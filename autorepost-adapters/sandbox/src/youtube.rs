@@ -8,10 +8,10 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{RawQuery, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::post,
 };
 use serde_json::{Value, json};
 
@@ -69,10 +69,7 @@ pub(crate) fn token_routes() -> Router<Arc<World>> {
 
 /// The page on which owners allow access.
 pub(crate) fn page() -> Router<Arc<World>> {
-    Router::new().route(
-        "/o/oauth2/v2/auth",
-        get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Google, world, query).await),
-    )
+    Router::new().route("/o/oauth2/v2/auth", consent::authorize(Login::Google))
 }
 
 /// What a PUT to a session says of itself.

@@ -7,6 +7,7 @@ mod browser;
 mod consent;
 mod destinations;
 mod errors;
+mod requests;
 mod standing;
 mod support;
 mod tiktok;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{RawQuery, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -21,10 +21,7 @@ use crate::{
 
 /// The page of Instagram Login.
 pub(crate) fn page() -> Router<Arc<World>> {
-    Router::new().route(
-        "/oauth/authorize",
-        get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Instagram, world, query).await),
-    )
+    Router::new().route("/oauth/authorize", consent::authorize(Login::Instagram))
 }
 
 /// Where its codes are exchanged.
@@ -114,10 +111,7 @@ fn grant(state: &mut Platforms, account: &str, token: &str, scopes: &[String]) {
 
 /// The page of Facebook Login.
 pub(crate) fn facebook_page() -> Router<Arc<World>> {
-    Router::new().route(
-        "/{version}/dialog/oauth",
-        get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Facebook, world, query).await),
-    )
+    Router::new().route("/{version}/dialog/oauth", consent::authorize(Login::Facebook))
 }
 
 /// Its tokens, and the Pages that they lead to.

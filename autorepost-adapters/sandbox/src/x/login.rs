@@ -36,10 +36,7 @@ pub(super) fn routes() -> Router<Arc<World>> {
 
 /// The pages on which owners allow access; that of OAuth 1.0a is on the API's host, too.
 pub(crate) fn page() -> Router<Arc<World>> {
-    Router::new().route("/oauth/authorize", get(authorize)).route(
-        "/i/oauth2/authorize",
-        get(async |world: Worldly, query: RawQuery| consent::authorize(Login::X2, world, query).await),
-    )
+    Router::new().route("/oauth/authorize", get(authorize)).route("/i/oauth2/authorize", consent::authorize(Login::X2))
 }
 
 async fn form_of(request: Request) -> Vec<(String, String)> {

@@ -56,7 +56,8 @@ fn asked(request: &Request) -> Result<BTreeMap<String, String>, Box<Response>> {
 fn told(kind: &str, part: &str, items: Vec<Value>, total: usize, next: Option<String>) -> Response {
     let kept = |item: Value| match item {
         Value::Object(fields) => {
-            let wanted = |name: &str| ["kind", "id", "etag"].contains(&name) || part.split(',').any(|part| part == name);
+            let wanted =
+                |name: &str| ["kind", "id", "etag"].contains(&name) || part.split(',').any(|part| part == name);
             fields.into_iter().filter(|(name, _)| wanted(name)).collect()
         }
         other => other,
