@@ -208,7 +208,7 @@ class OpenApi:
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     arguments.add_argument("record", type=pathlib.Path)
-    arguments.add_argument("--x-spec", default=os.environ.get("AUTOREPOST_X_SPEC"), help="X's OpenAPI document")
+    arguments.add_argument("--x-spec", default=os.environ.get("X_OPENAPI"), help="X's OpenAPI document")
     options = arguments.parse_args()
     contract = Contract(options.x_spec)
     seen, wrong = collections.Counter(), {}

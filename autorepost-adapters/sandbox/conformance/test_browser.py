@@ -35,13 +35,17 @@ class Browser(support.Sandbox):
             app = app | {"redirects": [f"http://127.0.0.1:{self.port}/callback"]}
             requests.post(f"{self.base}/sandbox/apps", json=app, timeout=30).raise_for_status()
 
-    def connect(self, *arguments):
-        command = [pathlib.Path(support.PROGRAM).resolve(), "connect", *arguments, "--no-browser", "--port", str(self.port)]
-        environment = {"AUTOREPOST_SANDBOX": self.base, "PATH": os.environ["PATH"]}
-        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(self, *arguments):
+        """The program, with a folder of its own for all that it keeps."""
+        command, environment = [pathlib.Path(support.PROGRAM).resolve(), *arguments], {"AUTOREPOST_SANDBOX": self.base, "PATH": os.environ["PATH"]}
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
         self.addCleanup(process.kill)
-        address = next(line.strip() for line in process.stderr if line.strip().startswith("http"))
-        return process, address
+        return process
+
+    def connect(self, *arguments):
+        process = self.start("connect", *arguments, "--no-browser", "--port", str(self.port))
+        return process, next(line.strip() for line in process.stderr if line.strip().startswith("http"))
 
     def picture(self, name):
         if PICTURES:
@@ -64,9 +68,7 @@ class Browser(support.Sandbox):
             self.arrived("Connected")
             self.picture(f"{at}-{arguments[0]}-connected")
             self.assertEqual(process.wait(timeout=30), 0, process.stderr.read())
-        told = subprocess.run(
-            [pathlib.Path(support.PROGRAM).resolve(), "--json", "status"], cwd=self.folder, capture_output=True, text=True, timeout=60, check=True
-        ).stdout
+        told, _ = self.start("--json", "status").communicate(timeout=60)
         platforms = {account["platform"] for account in json.loads(told)["accounts"]}
         self.assertEqual(platforms, {"tiktok", "instagram", "youtube", "x"})
 

@@ -52,7 +52,7 @@ fn app(id: &str, secret: &str) -> Option<App> {
 pub async fn stage() -> Stage {
     let timing = Timing { processing: Duration::from_millis(50), read_lag: Duration::ZERO };
     // Set by scripts/conformance, which holds what the clients sent against the vendors' documents.
-    let record = std::env::var_os("AUTOREPOST_RECORD").map(Into::into);
+    let record = std::env::var_os("RECORD_REQUESTS").map(Into::into);
     let sandbox = Sandbox::start(SandboxConfig { timing, record, ..SandboxConfig::default() }).await.unwrap();
     let world = sandbox.world();
     world.set_tiktok(TikTokAccount {
