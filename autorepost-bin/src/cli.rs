@@ -162,6 +162,9 @@ pub struct Sandbox {
     /// A new post appears every so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub post_every: Option<u64>,
+    /// Append each request that a platform is sent to this file, as a line of JSON without its secrets.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// Options of `soak`.

@@ -11,7 +11,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -78,8 +78,13 @@ pub(crate) fn parameters(text: &str) -> BTreeMap<String, String> {
     form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 
-/// The page of a platform: checks what an app asks for, and leads on to the owner.
-pub(crate) async fn authorize(login: Login, State(world): Worldly, RawQuery(query): RawQuery) -> Response {
+/// The page of a platform, to be put where the vendor has it.
+pub(crate) fn authorize(login: Login) -> MethodRouter<Arc<World>> {
+    get(async move |world: Worldly, query: RawQuery| ask(login, world, query).await)
+}
+
+/// Checks what an app asks for, and leads on to the owner.
+async fn ask(login: Login, State(world): Worldly, RawQuery(query): RawQuery) -> Response {
     let query = parameters(query.as_deref().unwrap_or_default());
     let told = |name: &str| query.get(name).cloned().unwrap_or_default();
     let client = told(if login == Login::TikTok { "client_key" } else { "client_id" });

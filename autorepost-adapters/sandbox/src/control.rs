@@ -1,4 +1,4 @@
-//! What those who test reach into from another process: the source's posts, the fault plan, the ledger.
+//! What those who test reach into from another process: the source's posts, the apps, the fault plan, the ledger.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post, put},
 };
 
-use crate::{Fate, Fault, Shown, TikTokPost, World};
+use crate::{Fate, Fault, RegisteredApp, Shown, TikTokPost, World};
 
 type Worldly = State<Arc<World>>;
 
@@ -18,12 +18,18 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/ledger", get(async |State(world): Worldly| -> Json<Vec<Shown>> { Json(world.ledger()) }))
         .route("/posts", post(add_post))
+        .route("/apps", post(register))
         .route("/shown/{platform}/{id}", put(set_fate))
         .route("/faults", get(fired).put(set_faults))
 }
 
 async fn add_post(State(world): Worldly, Json(post): Json<TikTokPost>) -> StatusCode {
     world.add_post(post);
+    StatusCode::CREATED
+}
+
+async fn register(State(world): Worldly, Json(app): Json<RegisteredApp>) -> StatusCode {
+    world.register(app);
     StatusCode::CREATED
 }
 

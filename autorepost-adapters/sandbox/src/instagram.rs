@@ -20,7 +20,7 @@ use crate::{
     fate::Fate,
     fault::Step,
     receive,
-    server::{header, token_of, under_faults},
+    server::{header, under_faults},
     world::{InstagramAccount, Upload, World},
 };
 
@@ -31,6 +31,24 @@ const CAPTION_MAX: usize = 2200;
 const VIDEO_BYTES_MAX: u64 = 1 << 30;
 /// Largest form that is read, in bytes.
 const FORM_BYTES_MAX: usize = 64 << 10;
+/// Fields of containers, accounts and media.
+const NODE_FIELDS: [&str; 13] = [
+    "id",
+    "status_code",
+    "status",
+    "video_status",
+    "permalink",
+    "caption",
+    "timestamp",
+    "media_product_type",
+    "user_id",
+    "username",
+    "name",
+    "account_type",
+    "copyright_check_information",
+];
+/// The parameter that is a token.
+const TOKEN: &str = "access_token";
 
 type Worldly = State<Arc<World>>;
 
@@ -66,25 +84,31 @@ pub(crate) fn routes() -> Router<Arc<World>> {
                 under_faults(&world, PLATFORM, Step::Token, request, renew).await
             }),
         )
-        .route(
-            "/{version}/{id}",
-            get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                // What is published is read back; the rest are containers and accounts.
-                let published = world.ledger().iter().any(|shown| shown.platform == PLATFORM && shown.id == id);
-                let step = if published { Step::List } else { Step::Status };
-                under_faults(&world, PLATFORM, step, request, |world, request| node(world, id, request)).await
-            }),
-        )
-        .route(
-            "/ig-api-upload/{version}/{id}",
-            post(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Bytes, request, |world, request| bytes(world, id, request)).await
-            }),
-        )
+        .route("/{version}/{id}", get(read))
+        // Meta's own SDK reads nodes so.
+        .route("/{version}/{id}/", get(read))
+}
+
+async fn read(State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request) -> Response {
+    // What is published is read back; the rest are containers and accounts.
+    let published = world.ledger().iter().any(|shown| shown.platform == PLATFORM && shown.id == id);
+    let step = if published { Step::List } else { Step::Status };
+    under_faults(&world, PLATFORM, step, request, |world, request| node(world, id, request)).await
+}
+
+/// Where bytes are sent.
+pub(crate) fn upload_routes() -> Router<Arc<World>> {
+    Router::new().route(
+        "/ig-api-upload/{version}/{id}",
+        post(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
+            under_faults(&world, PLATFORM, Step::Bytes, request, |world, request| bytes(world, id, request)).await
+        }),
+    )
 }
 
 async fn create(world: Arc<World>, id: String, request: Request) -> Response {
-    let account = match authorized(&world, &request) {
+    let form = parameters(request).await;
+    let account = match authorized(&world, &form) {
         Ok(account) if account.id == id => account,
         Ok(_) => return error(100, Some(33), "Unsupported post request. Object does not exist."),
         Err(refusal) => return *refusal,
@@ -92,7 +116,6 @@ async fn create(world: Arc<World>, id: String, request: Request) -> Response {
     if !account.may_publish {
         return error(10, None, "(#10) Application does not have permission for this action");
     }
-    let form = form(request.into_body()).await;
     let told = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let caption = told("caption").to_owned();
     if told("media_type") != "REELS" {
@@ -127,7 +150,7 @@ async fn create(world: Arc<World>, id: String, request: Request) -> Response {
         (container, file)
     };
     if resumable {
-        let uri = format!("{}/facebook/ig-api-upload/v26.0/{container}", world.base);
+        let uri = format!("{}/facebook-upload/ig-api-upload/v26.0/{container}", world.base);
         return Json(json!({"id": container, "uri": uri})).into_response();
     }
     tokio::spawn({
@@ -178,8 +201,8 @@ async fn bytes(world: Arc<World>, container: String, request: Request) -> Respon
         let body = json!({"debug_info": {"retriable": false, "type": kind, "message": message}});
         (StatusCode::BAD_REQUEST, Json(body)).into_response()
     };
-    let by_oauth = header(request.headers(), "authorization").is_some_and(|value| value.starts_with("OAuth "));
-    if !by_oauth || authorized(&world, &request).is_err() {
+    let token = header(request.headers(), "authorization").and_then(|value| value.strip_prefix("OAuth "));
+    if token.is_none_or(|token| holder(&world, token).is_err()) {
         return debug("NotAuthorizedError", "User not authorized to perform this request");
     }
     let (Some(offset), Some(size)) = (number(&request, "offset"), number(&request, "file_size")) else {
@@ -211,33 +234,26 @@ fn number(request: &Request, name: &str) -> Option<u64> {
     header(request.headers(), name).and_then(|text| text.parse().ok())
 }
 
+/// The fields that are asked for. One name that is not known fails the whole call.
+fn fields<'a>(query: &'a BTreeMap<String, String>, known: &[&str]) -> Result<Vec<&'a str>, Box<Response>> {
+    let fields: Vec<&str> = query.get("fields").map(|fields| fields.split(',').collect()).unwrap_or_default();
+    match fields.iter().find(|field| !known.contains(field)) {
+        Some(field) => Err(Box::new(error(100, None, &format!("(#100) Tried accessing nonexisting field ({field})")))),
+        None => Ok(fields),
+    }
+}
+
 /// Reads a container, an account or a published media.
 async fn node(world: Arc<World>, id: String, request: Request) -> Response {
-    let account = match authorized(&world, &request) {
+    let query = parameters(request).await;
+    let account = match authorized(&world, &query) {
         Ok(account) => account,
         Err(refusal) => return *refusal,
     };
-    let query: BTreeMap<_, _> =
-        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let fields: Vec<&str> = query.get("fields").map(|fields| fields.split(',').collect()).unwrap_or_default();
-    let known = [
-        "id",
-        "status_code",
-        "status",
-        "video_status",
-        "permalink",
-        "caption",
-        "timestamp",
-        "media_product_type",
-        "user_id",
-        "username",
-        "name",
-        "account_type",
-        "copyright_check_information",
-    ];
-    if let Some(field) = fields.iter().find(|field| !known.contains(field)) {
-        return error(100, None, &format!("(#100) Tried accessing nonexisting field ({field})"));
-    }
+    let fields = match fields(&query, &NODE_FIELDS) {
+        Ok(fields) => fields,
+        Err(refusal) => return *refusal,
+    };
     if id == "me" || id == account.id {
         let body =
             json!({"id": account.id, "user_id": account.id, "username": account.username, "account_type": "BUSINESS"});
@@ -282,7 +298,7 @@ fn copyright_check(fate: Option<Fate>) -> Value {
 }
 
 async fn limit(world: Arc<World>, id: String, request: Request) -> Response {
-    match authorized(&world, &request) {
+    match authorized(&world, &parameters(request).await) {
         Ok(account) if account.id == id => {}
         Ok(_) => return error(100, Some(33), "Unsupported get request. Object does not exist."),
         Err(refusal) => return *refusal,
@@ -294,9 +310,8 @@ async fn limit(world: Arc<World>, id: String, request: Request) -> Response {
 
 /// Instagram Login: a token lives sixty days from its last renewal, and stays the same.
 async fn renew(world: Arc<World>, request: Request) -> Response {
-    let query: BTreeMap<_, _> =
-        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let token = query.get("access_token").cloned().unwrap_or_default();
+    let query = parameters(request).await;
+    let token = query.get(TOKEN).cloned().unwrap_or_default();
     let state = world.lock();
     let lives = state.instagram.iter().any(|account| account.token == token) && !state.expired.contains(&token);
     match lives && query.get("grant_type").is_some_and(|grant| grant == "ig_refresh_token") {
@@ -306,12 +321,12 @@ async fn renew(world: Arc<World>, request: Request) -> Response {
 }
 
 async fn publish(world: Arc<World>, id: String, request: Request) -> Response {
-    let account = match authorized(&world, &request) {
+    let form = parameters(request).await;
+    let account = match authorized(&world, &form) {
         Ok(account) if account.id == id => account,
         Ok(_) => return error(100, Some(33), "Unsupported post request. Object does not exist."),
         Err(refusal) => return *refusal,
     };
-    let form = form(request.into_body()).await;
     let container = form.get("creation_id").cloned().unwrap_or_default();
     {
         let state = world.lock();
@@ -338,10 +353,14 @@ async fn publish(world: Arc<World>, id: String, request: Request) -> Response {
 }
 
 async fn list(world: Arc<World>, id: String, request: Request) -> Response {
-    match authorized(&world, &request) {
+    let query = parameters(request).await;
+    match authorized(&world, &query) {
         Ok(account) if account.id == id => {}
         Ok(_) => return error(100, Some(33), "Unsupported get request. Object does not exist."),
         Err(refusal) => return *refusal,
+    }
+    if let Err(refusal) = fields(&query, &NODE_FIELDS) {
+        return *refusal;
     }
     let data: Vec<_> = world
         .listed(PLATFORM, &id)
@@ -355,17 +374,36 @@ async fn list(world: Arc<World>, id: String, request: Request) -> Response {
     Json(json!({"data": data, "paging": {}})).into_response()
 }
 
-async fn form(body: Body) -> BTreeMap<String, String> {
+/// What a request says, in its query, its form or its JSON: Meta takes all three (Graph API, overview).
+async fn parameters(request: Request) -> BTreeMap<String, String> {
+    let (parts, body) = request.into_parts();
+    let pairs = |text: &[u8]| url::form_urlencoded::parse(text).into_owned().collect::<BTreeMap<_, _>>();
+    let mut told = pairs(parts.uri.query().unwrap_or_default().as_bytes());
     let bytes = to_bytes(body, FORM_BYTES_MAX).await.unwrap_or_default();
-    url::form_urlencoded::parse(&bytes).into_owned().collect()
+    match serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes) {
+        Ok(fields) => told.extend(fields.into_iter().map(|(name, value)| match value {
+            Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        })),
+        Err(_) => told.extend(pairs(&bytes)),
+    }
+    let bearer = header(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    if let Some(token) = bearer {
+        told.insert(TOKEN.into(), token.into());
+    }
+    told
 }
 
-fn authorized(world: &World, request: &Request) -> Result<InstagramAccount, Box<Response>> {
-    let token = token_of(request).unwrap_or_default();
+/// The account whose token came with a request.
+fn authorized(world: &World, told: &BTreeMap<String, String>) -> Result<InstagramAccount, Box<Response>> {
+    holder(world, told.get(TOKEN).map(String::as_str).unwrap_or_default())
+}
+
+fn holder(world: &World, token: &str) -> Result<InstagramAccount, Box<Response>> {
     let state = world.lock();
     let account = state.instagram.iter().find(|account| account.token == token).cloned();
     account
-        .filter(|_| !state.expired.contains(&token))
+        .filter(|_| !state.expired.contains(token))
         .ok_or_else(|| Box::new(error(190, Some(463), "Error validating access token: Session has expired")))
 }
 

@@ -12,6 +12,7 @@ mod fault;
 mod instagram;
 mod page;
 mod receive;
+mod record;
 mod server;
 mod tiktok;
 mod world;

@@ -1,24 +1,27 @@
 //! The listener, and what every request passes: the fault plan.
 
-use std::{net::SocketAddr, panic::resume_unwind, sync::Arc};
+use std::{net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, task::Poll};
 
 use autorepost_core::Platform;
 use axum::{
     Json, Router,
-    body::Body,
+    body::{Body, BodyDataStream},
     extract::Request,
     http::StatusCode,
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::poll_fn};
 use serde_json::json;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use crate::{
     consent, control,
     fault::{Effect, Refusal, Step},
-    instagram, page, tiktok,
+    instagram, page,
+    record::{self, Recorder},
+    tiktok,
     world::{Timing, World},
     x, youtube,
 };
@@ -32,12 +35,36 @@ pub struct SandboxConfig {
     pub timing: Timing,
     /// Seed of the faults' dice.
     pub seed: u64,
+    /// The file to which each request is appended, as a line of JSON without its secrets.
+    pub record: Option<PathBuf>,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { addr: SocketAddr::from(([127, 0, 0, 1], 0)), timing: Timing::default(), seed: 1 }
+        Self { addr: SocketAddr::from(([127, 0, 0, 1], 0)), timing: Timing::default(), seed: 1, record: None }
     }
+}
+
+/// The vendors' hosts, each with the path under which the listener plays it.
+const HOSTS: [(&str, &str); 13] = [
+    ("tiktok", "www.tiktok.com"),
+    ("tiktok-api", "open.tiktokapis.com"),
+    ("instagram", "graph.instagram.com"),
+    ("instagram-api", "api.instagram.com"),
+    ("instagram-page", "www.instagram.com"),
+    ("facebook", "graph.facebook.com"),
+    ("facebook-upload", "rupload.facebook.com"),
+    ("facebook-page", "www.facebook.com"),
+    ("google", "www.googleapis.com"),
+    ("google-oauth", "oauth2.googleapis.com"),
+    ("google-accounts", "accounts.google.com"),
+    ("x", "api.x.com"),
+    ("x-page", "x.com"),
+];
+
+/// The vendor's host that is played under a path.
+pub(crate) fn vendor_host(prefix: &str) -> Option<&'static str> {
+    HOSTS.iter().find(|(path, _)| *path == prefix).map(|(_, host)| *host)
 }
 
 /// Base addresses, one for each vendor host.
@@ -47,16 +74,50 @@ pub struct Urls {
     pub tiktok: String,
     /// `https://open.tiktokapis.com`.
     pub tiktok_api: String,
-    /// `https://graph.instagram.com`, `https://api.instagram.com` and `https://www.instagram.com`.
+    /// `https://graph.instagram.com`.
     pub instagram: String,
-    /// `https://graph.facebook.com` and `https://www.facebook.com`.
+    /// `https://api.instagram.com`.
+    pub instagram_api: String,
+    /// `https://www.instagram.com`.
+    pub instagram_page: String,
+    /// `https://graph.facebook.com`.
     pub facebook: String,
+    /// `https://rupload.facebook.com`.
+    pub facebook_upload: String,
+    /// `https://www.facebook.com`.
+    pub facebook_page: String,
     /// `https://www.googleapis.com`.
     pub google: String,
-    /// `https://oauth2.googleapis.com` and `https://accounts.google.com`.
+    /// `https://oauth2.googleapis.com`.
     pub google_oauth: String,
-    /// `https://api.x.com` and `https://x.com`.
+    /// `https://accounts.google.com`.
+    pub google_accounts: String,
+    /// `https://api.x.com`.
     pub x: String,
+    /// `https://x.com`.
+    pub x_page: String,
+}
+
+impl Urls {
+    /// The addresses of a sandbox that listens on `base`.
+    pub fn at(base: &str) -> Self {
+        let at = |prefix: &str| format!("{base}/{prefix}");
+        Self {
+            tiktok: at("tiktok"),
+            tiktok_api: at("tiktok-api"),
+            instagram: at("instagram"),
+            instagram_api: at("instagram-api"),
+            instagram_page: at("instagram-page"),
+            facebook: at("facebook"),
+            facebook_upload: at("facebook-upload"),
+            facebook_page: at("facebook-page"),
+            google: at("google"),
+            google_oauth: at("google-oauth"),
+            google_accounts: at("google-accounts"),
+            x: at("x"),
+            x_page: at("x-page"),
+        }
+    }
 }
 
 /// A running sandbox. It stops when it is dropped.
@@ -78,18 +139,27 @@ impl Sandbox {
         let listener = TcpListener::bind(config.addr).await?;
         let base = format!("http://{}", listener.local_addr()?);
         let world = Arc::new(World::new(config.timing, config.seed, base)?);
-        let app = Router::new()
+        let mut app = Router::new()
             .route("/", get(page::ledger))
             .nest("/sandbox", control::routes())
             .nest("/consent", consent::routes())
             .nest("/tiktok", tiktok::routes().merge(tiktok::login::page()))
             .nest("/tiktok-api", tiktok::login::routes().merge(tiktok::display::routes()))
             .nest("/instagram", instagram::routes().merge(instagram::login::routes()))
+            .nest("/instagram-api", instagram::login::code_routes())
+            .nest("/instagram-page", instagram::login::page())
             .nest("/facebook", instagram::routes().merge(instagram::login::facebook_routes()))
+            .nest("/facebook-upload", instagram::upload_routes())
+            .nest("/facebook-page", instagram::login::facebook_page())
             .nest("/google", youtube::routes())
             .nest("/google-oauth", youtube::token_routes())
+            .nest("/google-accounts", youtube::page())
             .nest("/x", x::routes())
+            .nest("/x-page", x::login::page())
             .with_state(Arc::clone(&world));
+        if let Some(path) = &config.record {
+            app = app.layer(middleware::from_fn_with_state(Arc::new(Recorder::open(path)?), record::record));
+        }
         let task = tokio::spawn(async move {
             // Serving ends only with its task.
             let _ = axum::serve(listener, app).await;
@@ -109,16 +179,7 @@ impl Sandbox {
 
     /// The base address of each vendor host.
     pub fn urls(&self) -> Urls {
-        let at = |prefix: &str| format!("{}/{prefix}", self.world.base);
-        Urls {
-            tiktok: at("tiktok"),
-            tiktok_api: at("tiktok-api"),
-            instagram: at("instagram"),
-            facebook: at("facebook"),
-            google: at("google"),
-            google_oauth: at("google-oauth"),
-            x: at("x"),
-        }
+        Urls::at(&self.world.base)
     }
 }
 
@@ -163,9 +224,9 @@ where
             if let Some(token) = token_of(&request) {
                 world.expire(&token);
             }
-            request
+            drained(request)
         }
-        _ => request,
+        _ => drained(request),
     };
     let task = tokio::spawn({
         let world = Arc::clone(world);
@@ -195,6 +256,28 @@ fn cut() -> ! {
 async fn drain(request: Request) {
     let mut body = request.into_body().into_data_stream();
     while let Some(Ok(_)) = body.next().await {}
+}
+
+/// A request of which whatever the handler leaves is read all the same: a refusal that comes before the end of a body would be
+/// lost with the connection, and vendors' servers read on.
+fn drained(request: Request) -> Request {
+    struct Rest(Option<BodyDataStream>);
+
+    impl Drop for Rest {
+        fn drop(&mut self) {
+            if let (Some(mut stream), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+                runtime.spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+            }
+        }
+    }
+
+    request.map(|body| {
+        let mut rest = Rest(Some(body.into_data_stream()));
+        Body::from_stream(poll_fn(move |context| match &mut rest.0 {
+            Some(stream) => stream.poll_next_unpin(context),
+            None => Poll::Ready(None),
+        }))
+    })
 }
 
 /// Lets half of a request's announced body through.

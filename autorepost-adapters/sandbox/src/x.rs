@@ -1,6 +1,6 @@
 //! X: chunked media upload, posts and timelines, with OAuth 1.0a user context.
 
-mod login;
+pub(crate) mod login;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,6 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -41,6 +42,8 @@ const SKEW_SECS_MAX: i64 = 300;
 const JSON_BYTES_MAX: usize = 64 << 10;
 /// Largest segment of an upload, in bytes.
 const SEGMENT_BYTES_MAX: usize = 5 << 20;
+/// Most segments of an upload.
+const SEGMENTS_MAX: u64 = 1000;
 
 type Worldly = State<Arc<World>>;
 
@@ -141,17 +144,15 @@ async fn append(world: Arc<World>, id: String, request: Request) -> Response {
         Err(refusal) => return *refusal,
     };
     let bad = |detail: &str| problem(StatusCode::BAD_REQUEST, "Invalid Request", detail);
-    let Ok(mut form) = Multipart::from_request(request, &()).await else { return bad("multipart/form-data is wanted") };
-    let (mut index, mut bytes) = (None, None);
-    while let Ok(Some(field)) = form.next_field().await {
-        match field.name() {
-            Some("segment_index") => index = field.text().await.ok().and_then(|text| text.parse::<u64>().ok()),
-            Some("media") => bytes = field.bytes().await.ok(),
-            _ => return bad("an unknown field"),
-        }
-    }
-    let (Some(index), Some(bytes)) = (index.filter(|index| *index < 1000), bytes) else {
-        return bad("segment_index (0 to 999) and media are wanted");
+    let segment =
+        match header(request.headers(), "content-type").is_some_and(|kind| kind.starts_with("application/json")) {
+            true => json_segment(request.into_body()).await,
+            false => form_segment(request).await,
+        };
+    let (index, bytes) = match segment {
+        Ok((index, bytes)) if index < SEGMENTS_MAX => (index, bytes),
+        Ok(_) => return bad("segment_index must be 0 to 999"),
+        Err(detail) => return bad(detail),
     };
     if bytes.len() > SEGMENT_BYTES_MAX {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", "the segment is too large");
@@ -172,6 +173,35 @@ async fn append(world: Arc<World>, id: String, request: Request) -> Response {
         upload.segments.insert(index, bytes.len() as u64);
     }
     Json(json!({"data": {"expires_at": World::now().timestamp() + 86_400}})).into_response()
+}
+
+/// A segment of a multipart form.
+async fn form_segment(request: Request) -> Result<(u64, Bytes), &'static str> {
+    let wrong = "segment_index and media are wanted";
+    let mut form = Multipart::from_request(request, &()).await.map_err(|_| "multipart/form-data is wanted")?;
+    let (mut index, mut bytes) = (None, None);
+    while let Ok(Some(field)) = form.next_field().await {
+        match field.name() {
+            Some("segment_index") => index = field.text().await.ok().and_then(|text| text.parse().ok()),
+            Some("media") => bytes = field.bytes().await.ok(),
+            _ => return Err("an unknown field"),
+        }
+    }
+    Ok((index.ok_or(wrong)?, bytes.ok_or(wrong)?))
+}
+
+/// A segment in base64, within JSON: X's own SDK sends it so.
+async fn json_segment(body: Body) -> Result<(u64, Bytes), &'static str> {
+    let bytes = to_bytes(body, 2 * SEGMENT_BYTES_MAX).await.map_err(|_| "the segment is too large")?;
+    let body: Value = serde_json::from_slice(&bytes).map_err(|_| "the body is not JSON")?;
+    let fields = body.as_object().ok_or("an object is wanted")?;
+    if fields.keys().any(|field| !["segment_index", "media"].contains(&field.as_str())) {
+        return Err("an unknown field");
+    }
+    // X's document takes the index as a number or as text.
+    let index = body["segment_index"].as_u64().or_else(|| body["segment_index"].as_str()?.parse().ok());
+    let media = body["media"].as_str().and_then(|media| STANDARD.decode(media).ok());
+    Ok((index.ok_or("segment_index is wanted")?, media.ok_or("media in base64 is wanted")?.into()))
 }
 
 async fn finalize(world: Arc<World>, id: String, request: Request) -> Response {
@@ -318,7 +348,7 @@ async fn lookup(world: Arc<World>, id: String, request: Request) -> Response {
         Err(refusal) => return *refusal,
     };
     let missing = |kind: &str, title: &str, detail: String| {
-        let kind = format!("https://api.twitter.com/2/problems/{kind}");
+        let kind = format!("https://api.x.com/2/problems/{kind}");
         let one = json!({"resource_type": "tweet", "resource_id": id, "title": title, "detail": detail, "type": kind});
         (limits(), Json(json!({ "errors": [one] }))).into_response()
     };
@@ -428,6 +458,13 @@ impl Head {
             authorization: header(request.headers(), "authorization").unwrap_or_default().to_owned(),
         }
     }
+
+    /// The parameters of the header (RFC 5849, 3.5.1).
+    fn oauth(&self) -> Option<BTreeMap<String, String>> {
+        let pairs = self.authorization.strip_prefix("OAuth ")?;
+        let decode = |text: &str| percent_decode(text.trim().trim_matches('"'));
+        Some(pairs.split(',').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decode(k), decode(v))).collect())
+    }
 }
 
 /// Checks a signature (RFC 5849, HMAC-SHA1) against the address that was really called. `find` knows whose key and token
@@ -438,10 +475,7 @@ fn verified<T>(
     form: &[(String, String)],
     find: impl FnOnce(&Platforms, &str, &str) -> Option<(T, (String, String))>,
 ) -> Option<T> {
-    let pairs = head.authorization.strip_prefix("OAuth ")?;
-    let decode = |text: &str| percent_decode(text.trim().trim_matches('"'));
-    let mut oauth: BTreeMap<String, String> =
-        pairs.split(',').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decode(k), decode(v))).collect();
+    let mut oauth = head.oauth()?;
     let signature = oauth.remove("oauth_signature")?;
     oauth.remove("realm");
     let told = |name: &str| oauth.get(name).cloned().unwrap_or_default();

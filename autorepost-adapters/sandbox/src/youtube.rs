@@ -1,21 +1,22 @@
 //! YouTube: resumable sessions, channels and upload lists, with OAuth 2.0.
 
+mod lists;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{RawQuery, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::post,
 };
 use serde_json::{Value, json};
 
 use crate::{
     consent::{self, Login, Presented, Refused},
-    fate::Fate,
     fault::Step,
     receive,
     server::{header, token_of, under_faults},
@@ -27,6 +28,8 @@ const PLATFORM: Platform = Platform::YouTube;
 const CHUNK_UNIT: u64 = 256 << 10;
 /// Largest image of a thumbnail, in bytes.
 const THUMBNAIL_BYTES_MAX: usize = 2_000_000;
+/// Longest tags of a video, together.
+const TAGS_LENGTH_MAX: usize = 500;
 /// Largest JSON body that is read, in bytes.
 const JSON_BYTES_MAX: usize = 64 << 10;
 
@@ -51,38 +54,22 @@ pub(crate) fn routes() -> Router<Arc<World>> {
             "/upload/youtube/v3/thumbnails/set",
             post(async |State(world): Worldly, request: Request| thumbnail(world, request).await),
         )
-        .route(
-            "/youtube/v3/channels",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, channels).await
-            }),
-        )
-        .route(
-            "/youtube/v3/videos",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, videos).await
-            }),
-        )
-        .route(
-            "/youtube/v3/playlistItems",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, playlist_items).await
-            }),
-        )
+        .merge(lists::routes())
 }
 
+/// Google's tokens.
 pub(crate) fn token_routes() -> Router<Arc<World>> {
-    Router::new()
-        .route(
-            "/token",
-            post(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, token).await
-            }),
-        )
-        .route(
-            "/o/oauth2/v2/auth",
-            get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Google, world, query).await),
-        )
+    Router::new().route(
+        "/token",
+        post(async |State(world): Worldly, request: Request| {
+            under_faults(&world, PLATFORM, Step::Token, request, token).await
+        }),
+    )
+}
+
+/// The page on which owners allow access.
+pub(crate) fn page() -> Router<Arc<World>> {
+    Router::new().route("/o/oauth2/v2/auth", consent::authorize(Login::Google))
 }
 
 /// What a PUT to a session says of itself.
@@ -123,6 +110,10 @@ async fn begin(world: Arc<World>, request: Request) -> Response {
             "The request metadata specifies an invalid video title.",
         );
     }
+    let tags = body["snippet"]["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if tags_length(tags) > TAGS_LENGTH_MAX {
+        return error(StatusCode::BAD_REQUEST, "invalidTags", "The request metadata specifies invalid video keywords.");
+    }
     if description.len() > 5000 || description.contains(['<', '>']) {
         let text = "The request metadata specifies an invalid video description.";
         return error(StatusCode::BAD_REQUEST, "invalidDescription", text);
@@ -147,6 +138,14 @@ async fn begin(world: Arc<World>, request: Request) -> Response {
     state.uploads.insert(id.clone(), upload);
     let location = format!("{}/google/upload/youtube/v3/videos?uploadType=resumable&upload_id={id}", world.base);
     (StatusCode::OK, [("location", location)]).into_response()
+}
+
+/// How long tags are together: with a comma between two, and with quotes around one that has a space (Videos resource,
+/// `snippet.tags`).
+fn tags_length(tags: &[Value]) -> usize {
+    let length = |tag: &str| tag.chars().count() + if tag.contains(' ') { 2 } else { 0 };
+    let lengths: usize = tags.iter().filter_map(Value::as_str).map(length).sum();
+    lengths + tags.len().saturating_sub(1)
 }
 
 async fn chunk(world: Arc<World>, request: Request) -> Response {
@@ -225,7 +224,7 @@ fn resume(received: u64) -> Response {
 fn video_resource(world: &World, video: &str) -> Response {
     let shown = world.ledger().into_iter().find(|shown| shown.platform == PLATFORM && shown.id == video);
     let Some(Shown { account, text, at, .. }) = shown else { return StatusCode::NOT_FOUND.into_response() };
-    let snippet = json!({"publishedAt": at.to_rfc3339(), "channelId": account, "title": text});
+    let snippet = json!({"publishedAt": lists::time(at), "channelId": account, "title": text});
     Json(json!({"kind": "youtube#video", "id": video, "snippet": snippet, "status": {"uploadStatus": "uploaded"}}))
         .into_response()
 }
@@ -265,69 +264,6 @@ async fn thumbnail(world: Arc<World>, request: Request) -> Response {
             Json(json!({"kind": "youtube#thumbnailSetResponse", "items": [item]})).into_response()
         }
     }
-}
-
-/// The resources of published videos, as `videos.list` tells them to their owner.
-async fn videos(world: Arc<World>, request: Request) -> Response {
-    let channel = match authorized(&world, &request) {
-        Ok(channel) => channel,
-        Err(refusal) => return *refusal,
-    };
-    let query = request.uri().query().unwrap_or_default();
-    let id = query.split('&').find_map(|pair| pair.strip_prefix("id=")).unwrap_or_default();
-    let found = world.found(PLATFORM, &channel.id, id);
-    let items: Vec<Value> = found.map(|(shown, fate)| resource(&world, &shown, fate)).into_iter().collect();
-    Json(json!({ "items": items })).into_response()
-}
-
-fn resource(world: &World, shown: &Shown, fate: Option<Fate>) -> Value {
-    let privacy = world.lock().privacies.get(&shown.upload).cloned().unwrap_or_else(|| "public".into());
-    let mut status = json!({"uploadStatus": "processed", "privacyStatus": privacy});
-    let mut details = json!({"contentRating": {}});
-    let mut processing = json!({"processingStatus": "succeeded"});
-    match fate {
-        Some(Fate::Processing) => {
-            status["uploadStatus"] = "uploaded".into();
-            processing["processingStatus"] = "processing".into();
-        }
-        Some(Fate::Failed) => {
-            status["uploadStatus"] = "failed".into();
-            status["failureReason"] = "codec".into();
-        }
-        Some(Fate::Private) => status["privacyStatus"] = "private".into(),
-        Some(Fate::Claimed) => details["regionRestriction"] = json!({"blocked": ["DE", "FR"]}),
-        Some(Fate::Adults) => details["contentRating"]["ytRating"] = "ytAgeRestricted".into(),
-        Some(Fate::Removed) | None => {}
-    }
-    json!({"id": shown.id, "status": status, "contentDetails": details, "processingDetails": processing})
-}
-
-async fn channels(world: Arc<World>, request: Request) -> Response {
-    let channel = match authorized(&world, &request) {
-        Ok(channel) => channel,
-        Err(refusal) => return *refusal,
-    };
-    let uploads = channel.id.replacen("UC", "UU", 1);
-    let item = json!({"id": channel.id, "snippet": {"title": channel.title, "customUrl": format!("@{}", channel.title)},
-        "contentDetails": {"relatedPlaylists": {"uploads": uploads}}});
-    Json(json!({"items": [item]})).into_response()
-}
-
-async fn playlist_items(world: Arc<World>, request: Request) -> Response {
-    let channel = match authorized(&world, &request) {
-        Ok(channel) => channel,
-        Err(refusal) => return *refusal,
-    };
-    let items: Vec<_> = world
-        .listed(PLATFORM, &channel.id)
-        .into_iter()
-        .take(50)
-        .map(|shown| {
-            json!({"snippet": {"title": shown.text, "publishedAt": shown.at.to_rfc3339()},
-                "contentDetails": {"videoId": shown.id, "videoPublishedAt": shown.at.to_rfc3339()}})
-        })
-        .collect();
-    Json(json!({ "items": items })).into_response()
 }
 
 async fn token(world: Arc<World>, request: Request) -> Response {

@@ -11,7 +11,8 @@ use crate::{cli, demo::stage, signal};
 pub async fn serve(options: cli::Sandbox, as_json: bool) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&options.folder)
         .with_context(|| format!("the folder {} cannot be made", options.folder.display()))?;
-    let stage = stage::Options { seed: options.seed, port: options.port, ..stage::Options::default() };
+    let stage =
+        stage::Options { seed: options.seed, port: options.port, record: options.record, ..stage::Options::default() };
     let sandbox = stage::sandbox(&stage, &options.folder).await?;
     if options.chaos {
         sandbox.world().set_faults(stage::chaos());

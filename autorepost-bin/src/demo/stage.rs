@@ -62,6 +62,8 @@ pub struct Options {
     pub chaos: bool,
     /// No posts to begin with.
     pub bare: bool,
+    /// The file to which the sandbox appends each request.
+    pub record: Option<PathBuf>,
 }
 
 /// Starts the sandbox with a TikTok account, its posts, and an account on each destination.
@@ -69,6 +71,7 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
     let sandbox = Sandbox::start(SandboxConfig {
         seed: options.seed,
         addr: ([127, 0, 0, 1], options.port).into(),
+        record: options.record.clone(),
         ..SandboxConfig::default()
     })
     .await
@@ -113,17 +116,19 @@ pub fn accounts(world: &World) {
     apps(world, &REDIRECTS);
 }
 
+/// The apps, by the way to log in.
+const APPS: [(Login, (&str, &str)); 6] = [
+    (Login::TikTok, SandboxApps::TIKTOK),
+    (Login::Instagram, SandboxApps::INSTAGRAM),
+    (Login::Facebook, SandboxApps::FACEBOOK),
+    (Login::Google, SandboxApps::YOUTUBE),
+    (Login::X1, SandboxApps::X),
+    (Login::X2, SandboxApps::X_CLIENT),
+];
+
 /// Registers the apps, with these addresses for the answers.
 pub fn apps(world: &World, redirects: &[&str]) {
-    let apps = [
-        (Login::TikTok, SandboxApps::TIKTOK),
-        (Login::Instagram, SandboxApps::INSTAGRAM),
-        (Login::Facebook, SandboxApps::FACEBOOK),
-        (Login::Google, SandboxApps::YOUTUBE),
-        (Login::X1, SandboxApps::X),
-        (Login::X2, SandboxApps::X_CLIENT),
-    ];
-    for (login, (id, secret)) in apps {
+    for (login, (id, secret)) in APPS {
         let redirects = redirects.iter().map(|redirect| (*redirect).to_owned()).collect();
         world.register(RegisteredApp { login, id: id.into(), secret: secret.into(), redirects });
     }
@@ -181,11 +186,13 @@ fn videos(options: &Options, folder: &Path) -> anyhow::Result<Vec<Clip>> {
     options.videos.iter().map(clip).collect()
 }
 
-/// The credentials of the accounts, as files that `autorepost connect` reads.
-pub fn credentials() -> [(&'static str, String); 4] {
+/// The credentials of the accounts, as files that `autorepost connect` reads; and the apps, which other clients need.
+pub fn credentials() -> [(&'static str, String); 5] {
     let cookie = |name: &str, value: &str| serde_json::json!({ "name": name, "value": value, "domain": ".tiktok.com", "path": "/", "secure": true });
     let token = |value: serde_json::Value| format!("{value:#}\n");
+    let apps = APPS.map(|(login, (id, secret))| serde_json::json!({ "login": login, "id": id, "secret": secret, "redirects": REDIRECTS }));
     [
+        ("apps.json", token(apps.to_vec().into())),
         ("tiktok-cookies.json", token(serde_json::json!([cookie("sessionid", SESSION), cookie("msToken", "demo")]))),
         ("instagram-token.json", token(serde_json::json!({ "access_token": INSTAGRAM.1 }))),
         ("youtube-token.json", token(serde_json::json!({ "access_token": YOUTUBE.1, "refresh_token": YOUTUBE.2 }))),

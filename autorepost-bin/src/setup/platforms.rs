@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use autorepost_core::seal::Secret;
 use autorepost_platforms::{App, InstagramConfig, TikTokConfig, XConfig, YouTubeConfig};
+use autorepost_sandbox::Urls;
 
 use crate::config::Config;
 
@@ -45,20 +46,21 @@ impl Platforms {
         let settle = Duration::from_secs(5);
         let app = |(id, secret): (&str, &str)| Some(App { id: Secret::new(id), secret: Secret::new(secret) });
         let (client_id, client_secret) = SandboxApps::YOUTUBE;
+        let urls = Urls::at(base);
         Self {
             tiktok: TikTokConfig {
-                web_url: format!("{base}/tiktok"),
-                api_url: format!("{base}/tiktok-api"),
-                page_url: format!("{base}/tiktok"),
+                web_url: urls.tiktok.clone(),
+                api_url: urls.tiktok_api,
+                page_url: urls.tiktok,
                 app: app(SandboxApps::TIKTOK),
                 page_posts: 5,
             },
             instagram: InstagramConfig {
-                instagram_url: format!("{base}/instagram"),
-                facebook_url: format!("{base}/facebook"),
-                instagram_page_url: format!("{base}/instagram"),
-                instagram_token_url: format!("{base}/instagram"),
-                facebook_page_url: format!("{base}/facebook"),
+                instagram_url: urls.instagram,
+                facebook_url: urls.facebook,
+                instagram_page_url: urls.instagram_page,
+                instagram_token_url: urls.instagram_api,
+                facebook_page_url: urls.facebook_page,
                 instagram_app: app(SandboxApps::INSTAGRAM),
                 facebook_app: app(SandboxApps::FACEBOOK),
                 poll_after: Duration::from_millis(150),
@@ -67,17 +69,17 @@ impl Platforms {
                 ..InstagramConfig::default()
             },
             youtube: Some(YouTubeConfig {
-                api_url: format!("{base}/google"),
-                oauth_url: format!("{base}/google-oauth"),
-                accounts_url: format!("{base}/google-oauth"),
+                api_url: urls.google,
+                oauth_url: urls.google_oauth,
+                accounts_url: urls.google_accounts,
                 chunk_bytes: 256 << 10,
                 commit_timeout,
                 settle,
                 ..YouTubeConfig::new(Secret::new(client_id), Secret::new(client_secret))
             }),
             x: Some(XConfig {
-                api_url: format!("{base}/x"),
-                page_url: format!("{base}/x"),
+                api_url: urls.x,
+                page_url: urls.x_page,
                 segment_bytes: 256 << 10,
                 commit_timeout,
                 settle,

@@ -1,6 +1,6 @@
 //! How a Reel stands after it was published.
 
-use autorepost_core::{ErrorKind, Result, credential::Access, standing::Standing};
+use autorepost_core::{ErrorKind, Result, connection::AuthMethod, credential::Access, standing::Standing};
 use serde_json::Value;
 
 use super::Instagram;
@@ -17,6 +17,10 @@ impl Instagram {
             }
             Err(error) => return Err(error),
             Ok(_) => {}
+        }
+        // The media of Instagram Login has no such check (IG Media, fields).
+        if access.method != AuthMethod::FacebookLogin {
+            return Ok(Standing::Live);
         }
         // A question of its own: where the field is not known the whole answer is an error, which says nothing of the Reel.
         let check = self.get(op, access, &format!("{id}?fields=copyright_check_information")).await;

@@ -8,6 +8,7 @@ mod consent;
 mod destinations;
 mod display;
 mod errors;
+mod requests;
 mod standing;
 mod support;
 mod tiktok;

@@ -51,7 +51,9 @@ fn app(id: &str, secret: &str) -> Option<App> {
 
 pub async fn stage() -> Stage {
     let timing = Timing { processing: Duration::from_millis(50), read_lag: Duration::ZERO };
-    let sandbox = Sandbox::start(SandboxConfig { timing, ..SandboxConfig::default() }).await.unwrap();
+    // Set by scripts/conformance, which holds what the clients sent against the vendors' documents.
+    let record = std::env::var_os("RECORD_REQUESTS").map(Into::into);
+    let sandbox = Sandbox::start(SandboxConfig { timing, record, ..SandboxConfig::default() }).await.unwrap();
     let world = sandbox.world();
     world.set_tiktok(TikTokAccount {
         id: "68".into(),
@@ -87,10 +89,10 @@ pub async fn stage() -> Stage {
     let entropy = Arc::new(SeededEntropy::new(DateTime::<Utc>::timestamp_micros(&clock.now()).cast_unsigned()));
     let commit_timeout = Duration::from_secs(2);
     let instagram = InstagramConfig {
-        instagram_page_url: urls.instagram.clone(),
-        instagram_token_url: urls.instagram.clone(),
+        instagram_page_url: urls.instagram_page,
+        instagram_token_url: urls.instagram_api,
         instagram_url: urls.instagram,
-        facebook_page_url: urls.facebook.clone(),
+        facebook_page_url: urls.facebook_page,
         facebook_url: urls.facebook,
         instagram_app: app("client-instagram", "secret-instagram"),
         facebook_app: app("client-facebook", "secret-facebook"),
@@ -99,17 +101,17 @@ pub async fn stage() -> Stage {
     };
     let youtube = YouTubeConfig {
         api_url: urls.google,
-        accounts_url: urls.google_oauth.clone(),
+        accounts_url: urls.google_accounts,
         oauth_url: urls.google_oauth,
         chunk_bytes: UNIT as u64,
         commit_timeout,
         ..YouTubeConfig::new(Secret::new("client"), Secret::new("secret"))
     };
     let x = XConfig {
-        api_url: urls.x.clone(),
+        api_url: urls.x,
         segment_bytes: UNIT as u64,
         commit_timeout,
-        page_url: urls.x,
+        page_url: urls.x_page,
         ..XConfig::new(app("key", "secret"), app("client-x2", "secret-x2"))
     };
     let tiktok = TikTokConfig {

@@ -5,21 +5,18 @@ use std::fmt::Write;
 use axum::response::Html;
 
 use super::{Asked, Login};
-use crate::page::escape;
-
-const HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:34rem;padding:1rem;color:#1a1a1a;background:#fff}
-fieldset{border:1px solid #ccc;border-radius:.5rem;margin:1rem 0}label{display:block;padding:.25rem 0;overflow-wrap:anywhere}
-button{font:inherit;padding:.5rem 1.5rem;margin-right:.5rem}</style>"#;
+use crate::page::{END, begin, escape};
 
 /// Asks the owner.
 pub(super) fn ask(asked: &Asked, accounts: &[(String, String)]) -> Html<String> {
     let title = asked.login.title();
-    let mut page = format!(
-        "{HEAD}<title>{title}: allow access?</title></head><body><main><h1>{title} (sandbox)</h1>\
-         <p>The app <strong>{}</strong> asks for access.</p><form method=\"post\"><fieldset><legend>Account</legend>",
-        escape(&asked.client)
+    let mut page = begin(&format!("{title}: allow access?"), "narrow", false);
+    let _ = write!(
+        page,
+        "<h1>{title} (sandbox)</h1><p>The app <strong>{}</strong> asks for access. What you answer is told to <code>{}</code>.</p>\
+         <form method=\"post\"><fieldset><legend>Account</legend>",
+        escape(&asked.client),
+        escape(&asked.redirect)
     );
     let kind = if asked.login == Login::Facebook { "checkbox" } else { "radio" };
     for (index, (id, name)) in accounts.iter().enumerate() {
@@ -46,25 +43,24 @@ pub(super) fn ask(asked: &Asked, accounts: &[(String, String)]) -> Html<String> 
         page.push_str("</fieldset>");
     }
     page.push_str(
-        "<button name=\"decision\" value=\"allow\">Allow</button><button name=\"decision\" value=\"deny\">Deny</button>\
-         </form></main></body></html>",
+        "<button class=\"main\" name=\"decision\" value=\"allow\">Allow</button>\
+         <button name=\"decision\" value=\"deny\">Deny</button></form>",
     );
+    page.push_str(END);
     Html(page)
 }
 
 /// Says why nobody is asked.
 pub(super) fn refusal(login: Login, problem: &str) -> Html<String> {
     let title = login.title();
-    Html(format!(
-        "{HEAD}<title>{title}: error</title></head><body><main><h1>{title} (sandbox)</h1><p>{}</p></main></body></html>",
-        escape(problem)
-    ))
+    plain(&format!("{title}: error"), &format!("<h1>{title} (sandbox)</h1><p>{}</p>", escape(problem)))
 }
 
 /// The log-in is not there any more.
 pub(super) fn gone() -> Html<String> {
-    Html(format!(
-        "{HEAD}<title>Gone</title></head><body><main><h1>Sandbox</h1><p>This log-in was answered already.</p></main>\
-         </body></html>"
-    ))
+    plain("Gone", "<h1>Sandbox</h1><p>This log-in was answered already.</p>")
+}
+
+fn plain(title: &str, content: &str) -> Html<String> {
+    Html(format!("{}{content}{END}", begin(title, "narrow", false)))
 }

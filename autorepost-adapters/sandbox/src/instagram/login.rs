@@ -1,47 +1,51 @@
 //! Meta's two ways to log in: Instagram's own, and Facebook's with its Pages.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{RawQuery, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::json;
 
-use super::{PLATFORM, Worldly, error, form};
+use super::{PLATFORM, TOKEN, Worldly, error, parameters};
 use crate::{
     consent::{self, Allowed, Login, Presented, Refused},
     fault::Step,
-    server::{token_of, under_faults},
+    server::under_faults,
     world::{InstagramAccount, State as Platforms, World},
 };
 
-/// Instagram Login's page, and its tokens.
+/// The page of Instagram Login.
+pub(crate) fn page() -> Router<Arc<World>> {
+    Router::new().route("/oauth/authorize", consent::authorize(Login::Instagram))
+}
+
+/// Where its codes are exchanged.
+pub(crate) fn code_routes() -> Router<Arc<World>> {
+    Router::new().route(
+        "/oauth/access_token",
+        post(async |State(world): Worldly, request: Request| {
+            under_faults(&world, PLATFORM, Step::Token, request, login_token).await
+        }),
+    )
+}
+
+/// Where its tokens are exchanged for longer ones.
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new()
-        .route(
-            "/oauth/authorize",
-            get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Instagram, world, query).await),
-        )
-        .route(
-            "/oauth/access_token",
-            post(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, login_token).await
-            }),
-        )
-        .route(
-            "/access_token",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, login_exchange).await
-            }),
-        )
+    Router::new().route(
+        "/access_token",
+        get(async |State(world): Worldly, request: Request| {
+            under_faults(&world, PLATFORM, Step::Token, request, login_exchange).await
+        }),
+    )
 }
 
 async fn login_token(world: Arc<World>, request: Request) -> Response {
-    let form = form(request.into_body()).await;
+    let form = parameters(request).await;
     let told = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let bad = |text: &str| {
         let body = json!({"error_type": "OAuthException", "code": 400, "error_message": text});
@@ -82,7 +86,7 @@ fn secret_of(world: &World, login: Login, client: Option<&str>) -> Option<String
 
 /// A short-lived token for a long-lived one.
 async fn login_exchange(world: Arc<World>, request: Request) -> Response {
-    let query = consent::parameters(request.uri().query().unwrap_or_default());
+    let query = parameters(request).await;
     let told = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     if told("grant_type") != "ig_exchange_token"
         || secret_of(&world, Login::Instagram, None).as_deref() != Some(told("client_secret"))
@@ -105,13 +109,14 @@ fn grant(state: &mut Platforms, account: &str, token: &str, scopes: &[String]) {
     state.instagram.extend(known.map(|known| InstagramAccount { token: token.to_owned(), may_publish, ..known }));
 }
 
-/// Facebook Login's page, its tokens, and the Pages that they lead to.
+/// The page of Facebook Login.
+pub(crate) fn facebook_page() -> Router<Arc<World>> {
+    Router::new().route("/{version}/dialog/oauth", consent::authorize(Login::Facebook))
+}
+
+/// Its tokens, and the Pages that they lead to.
 pub(crate) fn facebook_routes() -> Router<Arc<World>> {
     Router::new()
-        .route(
-            "/{version}/dialog/oauth",
-            get(async |world: Worldly, query: RawQuery| consent::authorize(Login::Facebook, world, query).await),
-        )
         .route(
             "/{version}/oauth/access_token",
             get(async |State(world): Worldly, request: Request| {
@@ -133,7 +138,7 @@ pub(crate) fn facebook_routes() -> Router<Arc<World>> {
 }
 
 async fn facebook_token(world: Arc<World>, request: Request) -> Response {
-    let query = consent::parameters(request.uri().query().unwrap_or_default());
+    let query = parameters(request).await;
     let told = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let unknown = || error(101, None, "Error validating application. Invalid application ID or secret.");
     if secret_of(&world, Login::Facebook, Some(told("client_id"))).as_deref() != Some(told("client_secret")) {
@@ -174,14 +179,14 @@ async fn facebook_token(world: Arc<World>, request: Request) -> Response {
     Json(json!({"access_token": token, "token_type": "bearer", "expires_in": life})).into_response()
 }
 
-fn facebook_user(world: &World, request: &Request) -> Result<Allowed, Box<Response>> {
-    let found = token_of(request).and_then(|token| world.lock().meta_tokens.get(&token).cloned());
+fn facebook_user(world: &World, told: &BTreeMap<String, String>) -> Result<Allowed, Box<Response>> {
+    let found = told.get(TOKEN).and_then(|token| world.lock().meta_tokens.get(token).cloned());
     let expired = || Box::new(error(190, Some(463), "Error validating access token: Session has expired"));
     found.filter(|allowed| allowed.asked.login == Login::Facebook).ok_or_else(expired)
 }
 
 async fn permissions(world: Arc<World>, request: Request) -> Response {
-    let allowed = match facebook_user(&world, &request) {
+    let allowed = match facebook_user(&world, &parameters(request).await) {
         Ok(allowed) => allowed,
         Err(refusal) => return *refusal,
     };
@@ -195,11 +200,11 @@ async fn permissions(world: Arc<World>, request: Request) -> Response {
 
 /// A Page for each chosen account, one to an answer, and one without an Instagram account.
 async fn pages(world: Arc<World>, request: Request) -> Response {
-    let allowed = match facebook_user(&world, &request) {
+    let query = parameters(request).await;
+    let allowed = match facebook_user(&world, &query) {
         Ok(allowed) => allowed,
         Err(refusal) => return *refusal,
     };
-    let query = consent::parameters(request.uri().query().unwrap_or_default());
     let at: usize = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
     let mut state = world.lock();
     let data = match allowed.accounts.get(at) {

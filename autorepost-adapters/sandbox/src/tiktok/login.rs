@@ -6,7 +6,8 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{RawQuery, Request, State},
+    extract::{Request, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -27,10 +28,7 @@ type Worldly = State<Arc<World>>;
 
 /// Login Kit's page.
 pub(crate) fn page() -> Router<Arc<World>> {
-    Router::new().route(
-        "/v2/auth/authorize/",
-        get(async |world: Worldly, query: RawQuery| consent::authorize(Login::TikTok, world, query).await),
-    )
+    Router::new().route("/v2/auth/authorize/", consent::authorize(Login::TikTok))
 }
 
 /// Login Kit's tokens.

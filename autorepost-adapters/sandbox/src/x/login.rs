@@ -32,10 +32,11 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route("/oauth/access_token", under(|world, request| Box::pin(access_token(world, request))))
         .route("/2/oauth2/token", under(|world, request| Box::pin(token(world, request))))
         .route("/oauth/authorize", get(authorize))
-        .route(
-            "/i/oauth2/authorize",
-            get(async |world: Worldly, query: RawQuery| consent::authorize(Login::X2, world, query).await),
-        )
+}
+
+/// The pages on which owners allow access; that of OAuth 1.0a is on the API's host, too.
+pub(crate) fn page() -> Router<Arc<World>> {
+    Router::new().route("/oauth/authorize", get(authorize)).route("/i/oauth2/authorize", consent::authorize(Login::X2))
 }
 
 async fn form_of(request: Request) -> Vec<(String, String)> {
@@ -45,6 +46,13 @@ async fn form_of(request: Request) -> Vec<(String, String)> {
 
 fn get_field<'a>(form: &'a [(String, String)], name: &str) -> &'a str {
     form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
+/// A parameter of the protocol: in the header, in the form, or in the query (RFC 5849, 3.5).
+fn protocol(head: &Head, form: &[(String, String)], name: &str) -> String {
+    let in_header = head.oauth().and_then(|mut oauth| oauth.remove(name));
+    let in_query = || consent::parameters(head.path.split_once('?').map_or("", |(_, query)| query)).remove(name);
+    in_header.or_else(in_query).unwrap_or_else(|| get_field(form, name).to_owned())
 }
 
 fn refused(status: StatusCode, code: u32, text: &str) -> Response {
@@ -59,7 +67,7 @@ async fn request_token(world: Arc<World>, request: Request) -> Response {
         Some((app.clone(), (app.secret.clone(), String::new())))
     });
     let Some(app) = app else { return refused(StatusCode::UNAUTHORIZED, 32, "Could not authenticate you.") };
-    let redirect = get_field(&form, "oauth_callback").to_owned();
+    let redirect = protocol(&head, &form, "oauth_callback");
     if !app.redirects.contains(&redirect) {
         return refused(StatusCode::FORBIDDEN, 415, "Callback URL not approved for this client application.");
     }
@@ -93,7 +101,7 @@ async fn authorize(State(world): Worldly, RawQuery(query): RawQuery) -> Response
 async fn access_token(world: Arc<World>, request: Request) -> Response {
     let head = Head::of(&request);
     let form = form_of(request).await;
-    let verifier = get_field(&form, "oauth_verifier").to_owned();
+    let verifier = protocol(&head, &form, "oauth_verifier");
     let allowed = verified(&world, &head, &form, |state, key, token| {
         let allowed = state.codes.get(&verifier)?;
         let asked = &allowed.asked;
