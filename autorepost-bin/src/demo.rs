@@ -100,7 +100,8 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
         media: Media::Folder(folder.join("media")),
         // Its clips are sent as they are, so that it is the same on every machine.
         ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
-        keys,
+        keys: Arc::new(keys),
+        rotated: None,
         links: None,
         platforms,
         observer: None,

@@ -24,7 +24,7 @@ use url::Url;
 pub use cookies::CookieJar;
 
 use crate::{
-    consent::App,
+    app::App,
     http::{Answer, Http, Observer, stream},
 };
 use items::{created_at, found, next_cursor, rendition, text};
