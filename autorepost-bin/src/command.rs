@@ -25,13 +25,13 @@ use autorepost_core::{
     Error, ErrorKind,
     id::TenantId,
     operator::Operator,
-    port::{EntropyExt as _, EventSink, Ports},
+    port::{Clock as _, EntropyExt as _, EventSink, Ports},
 };
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::{
-    ambient::Log,
+    ambient::{Log, SystemClock},
     cli::{Cli, Command, Keys},
     config::Config,
     demo,
@@ -213,7 +213,7 @@ pub(crate) fn brief(text: &str, max: usize) -> String {
 fn generate_key(as_json: bool) -> anyhow::Result<ExitCode> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
-    let key = autorepost_core::seal::generate(bytes);
+    let key = autorepost_core::seal::generate_on(SystemClock.now().date_naive(), bytes);
     match as_json {
         true => println!("{}", serde_json::json!({ "key": key.expose() })),
         false => println!("{}", key.expose()),

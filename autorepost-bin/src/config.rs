@@ -7,6 +7,7 @@ use std::{
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use autorepost_core::{
@@ -114,6 +115,8 @@ const OTHERS: [&str; 3] = ["AUTOREPOST_CONFIG", "AUTOREPOST_LOG", "AUTOREPOST_LO
 pub const FILE: &str = "autorepost.toml";
 /// Connections to the database that can be asked for.
 const DATABASE_CONNECTIONS_MAX: u32 = 200;
+/// How often bundles are read while a sandbox stands in for the platforms.
+const QUICK_REFRESH: Duration = Duration::from_secs(2);
 /// Largest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -256,6 +259,11 @@ impl Config {
         self.urls.iter().find(|(setting, _)| *setting == name).map(|(_, url)| url.clone())
     }
 
+    /// Where the value of this setting came from.
+    pub fn origin(&self, name: &str) -> Origin {
+        self.origins.iter().find(|(setting, _)| setting.name == name).map_or(Origin::Default, |(_, origin)| *origin)
+    }
+
     /// What the HTTP interface takes on.
     pub fn limits(&self) -> Limits {
         Limits { requests_per_minute_max: self.requests_per_minute_max, ..Limits::default() }
@@ -359,9 +367,17 @@ impl Values {
         let mut opened = Vec::new();
         let bundles: Vec<String> =
             self.get("AUTOREPOST_SECRETS").unwrap_or_default().split(',').map(Into::into).collect();
+        // Against the sandbox everything is quick.
+        let quick = self.get("AUTOREPOST_SANDBOX").map(|_| QUICK_REFRESH);
         for bundle in bundles.iter().map(|bundle| bundle.trim()).filter(|bundle| !bundle.is_empty()) {
             let access = AwsAccess { region: self.get("AWS_REGION").map(Into::into), ..AwsAccess::default() };
-            match AwsSecrets::open(AwsSecretsConfig::new(bundle, access)).await {
+            let usual = AwsSecretsConfig::new(bundle, access);
+            let bundle_config = AwsSecretsConfig {
+                refresh_every: quick.unwrap_or(usual.refresh_every),
+                again_min: quick.unwrap_or(usual.again_min),
+                ..usual
+            };
+            match AwsSecrets::open(bundle_config).await {
                 Ok(bundle_secrets) => {
                     let bundle_secrets = Arc::new(bundle_secrets);
                     opened.push(bundle_secrets.clone());
@@ -509,9 +525,10 @@ impl Values {
         let redis = self.get("REDIS_URL").map(|url| (Secret::new(url), redis_ca));
         let region = self.get("AWS_REGION").map(Into::into);
         let bucket = self.bucket();
+        let secrets = Arc::new(secrets);
         let mut app = |method| {
             let [id, secret] = app_settings(method);
-            self.pair(id, secret).map(|(id, secret)| App { id, secret })
+            self.pair(id, secret).map(|_| App::new(secrets.clone(), [id, secret]))
         };
         let (tiktok, instagram) = (app(AuthMethod::TiktokLogin), app(AuthMethod::InstagramLogin));
         let (facebook, youtube) = (app(AuthMethod::FacebookLogin), app(AuthMethod::Google));
@@ -556,7 +573,7 @@ impl Values {
             bucket,
             region,
             aws: self.aws,
-            secrets: Arc::new(secrets),
+            secrets,
             bundles,
             incoming,
             private_targets,

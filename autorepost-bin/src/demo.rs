@@ -138,7 +138,8 @@ impl Play {
             media: Media::Folder(folder.join("media")),
             // Its clips are sent as they are, so that it is the same on every machine.
             ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
-            keys: KeyRing::parse(key.expose())?,
+            keys: Arc::new(KeyRing::parse(key.expose())?),
+            rotated: None,
             links: None,
             platforms: Platforms::sandbox(sandbox.base_url()),
             observer: None,

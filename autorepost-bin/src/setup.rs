@@ -2,6 +2,7 @@
 
 mod keys;
 mod platforms;
+mod rotated;
 pub mod services;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
@@ -14,7 +15,7 @@ use autorepost_core::{
     memory::{MemoryLimiter, MemoryScratch, MemoryWake},
     port::{
         Authorizer, Clock, ConnectionStore, Consent, Destination, Entropy, EventSink, MediaStore, Ports, RateLimiter,
-        Scratch, Source, Wake,
+        Scratch, Source, Wake, WebhookStore,
     },
     seal::KeyRing,
 };
@@ -27,10 +28,13 @@ use tokio::time::timeout;
 
 use crate::{
     ambient::{SystemClock, SystemEntropy},
-    config::Config,
+    config::{Config, Origin},
 };
 
+use rotated::Keyed;
+
 pub use platforms::{Platforms, SandboxApps};
+pub use rotated::RotatedKeys;
 
 /// How long a bucket may take to answer before the program begins without its word.
 const CHECK_MAX: Duration = Duration::from_secs(5);
@@ -55,7 +59,9 @@ pub struct Wiring {
     /// What converts media.
     pub ffmpeg: FfmpegConfig,
     /// The keys that seal credentials.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
+    /// Where they come from, when they may be rotated.
+    pub rotated: Option<Arc<RotatedKeys>>,
     /// What signs public addresses of media, when there is a listener that serves them.
     pub links: Option<MediaLinks>,
     /// How the platforms are reached.
@@ -88,7 +94,7 @@ impl Wiring {
     ///
     /// When the media folder cannot be used, or a platform's configuration is wrong.
     pub fn ports(self, events: Arc<dyn EventSink>) -> autorepost_core::Result<Ports> {
-        let Self { database, redis, media, ffmpeg, keys, links, platforms, observer, private_targets } = self;
+        let Self { database, redis, media, ffmpeg, keys, rotated, links, platforms, observer, private_targets } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let media: Arc<dyn MediaStore> = match media {
@@ -131,15 +137,24 @@ impl Wiring {
                 Arc::new(MemoryScratch::new(Arc::clone(&clock))),
             ),
         };
+        let (connections, webhooks) = match rotated {
+            None => (database.connections(), database.webhooks()),
+            Some(keys) => {
+                let connections: Arc<dyn ConnectionStore> =
+                    Arc::new(Keyed { store: database.connections(), keys: Arc::clone(&keys) });
+                let webhooks: Arc<dyn WebhookStore> = Arc::new(Keyed { store: database.webhooks(), keys });
+                (connections, webhooks)
+            }
+        };
         Ok(Ports {
             scratch,
             clock,
             entropy,
-            keys: Arc::new(keys),
+            keys,
             limiter,
             wake,
             events,
-            connections: database.connections(),
+            connections,
             rules: database.rules(),
             brakes: database.brakes(),
             posts: database.posts(),
@@ -149,7 +164,7 @@ impl Wiring {
             audit: database.audit(),
             answers: database.answers(),
             census: database.census(),
-            webhooks: database.webhooks(),
+            webhooks,
             notifier: Arc::new(HttpNotifier::new(NotifierConfig { private_targets, ..NotifierConfig::default() })?),
             probe: Arc::new(Mp4Probe::new(media.clone())),
             converter: Arc::new(Ffmpeg::new(ffmpeg, media.clone())),
@@ -187,13 +202,19 @@ pub async fn with_any_key(config: &Config, public_url: Option<&str>) -> anyhow::
         Some(bucket) => Media::Bucket(Arc::new(services::bucket(config, bucket)?)),
         None => Media::Folder(config.folder.join("media")),
     };
+    let ring = Arc::new(KeyRing::parse(key.expose())?);
+    let links = public_url.map(|base| MediaLinks::new(base, keys::link_keys(&key)));
+    // What is set by hand stays until the next start.
+    let rotated = (config.origin(rotated::NAME) == Origin::Secrets)
+        .then(|| Arc::new(RotatedKeys::new(config.secrets.clone(), key, Arc::clone(&ring), links.clone())));
     Ok(Wiring {
         database,
         redis: services::redis(config).await?,
         media,
         ffmpeg: FfmpegConfig { program: config.ffmpeg.clone(), folder: config.folder.join("conversions") },
-        keys: KeyRing::parse(key.expose())?,
-        links: public_url.map(|base| MediaLinks::new(base, keys::link_key(&key))),
+        keys: ring,
+        rotated,
+        links,
         platforms: Platforms::configured(config),
         observer: None,
         private_targets: config.private_targets,

@@ -4,7 +4,11 @@
 //! that is drawn at random for each sealing. The associated data are the version, the tenant, the connection and the
 //! purpose, so a sealed value that is moved to another row does not open.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aes_gcm::{
     Aes256Gcm, KeyInit,
@@ -14,6 +18,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
@@ -28,6 +33,9 @@ const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 /// The longest sealed text that is looked at, in bytes.
 pub const SEALED_BYTES_MAX: usize = 1 << 20;
+/// How a day is written in a key's id, and its bytes.
+const DAY: &str = "%Y-%m-%d";
+const DAY_BYTES: usize = 10;
 /// The most keys that a ring holds.
 pub const KEYS_MAX: usize = 16;
 
@@ -162,9 +170,9 @@ impl From<SealedToken> for String {
     }
 }
 
-/// The keys: the first seals, all open.
+/// The keys: the first seals, all open. They can be replaced while they are in use: each call works with one set of them.
 pub struct KeyRing {
-    keys: Vec<Key>,
+    keys: RwLock<Arc<[Key]>>,
 }
 
 struct Key {
@@ -174,7 +182,7 @@ struct Key {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeyRing").field(&self.key_ids().collect::<Vec<_>>()).finish()
+        f.debug_tuple("KeyRing").field(&self.key_ids()).finish()
     }
 }
 
@@ -218,22 +226,42 @@ impl KeyRing {
             let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| bad("does not fit AES-256".into()))?;
             keys.push(Key { id, cipher });
         }
-        Ok(Self { keys })
+        Ok(Self { keys: RwLock::new(keys.into()) })
+    }
+
+    /// Takes the keys of another ring in place of its own: they were rotated.
+    pub fn replace(&self, other: &Self) {
+        let keys = other.keys();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// The ids of the keys; the first is the one that seals.
-    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|key| key.id.as_str())
+    pub fn key_ids(&self) -> Vec<String> {
+        self.keys().iter().map(|key| key.id.clone()).collect()
     }
 
     /// The id of the key that seals.
-    pub fn sealing_key_id(&self) -> &str {
-        &self.keys[0].id
+    pub fn sealing_key_id(&self) -> String {
+        self.keys()[0].id.clone()
+    }
+
+    /// Whether it holds the key that sealed this.
+    pub fn knows(&self, token: &SealedToken) -> bool {
+        self.keys().iter().any(|key| key.id == token.key_id())
+    }
+
+    /// The day on which the key that seals was made, as its id tells it (see [`generate_on`]).
+    pub fn sealing_key_made_on(&self) -> Option<NaiveDate> {
+        made_on(&self.keys()[0].id)
+    }
+
+    fn keys(&self) -> Arc<[Key]> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Seals a secret. The nonce must be random and is used once.
     pub fn seal(&self, nonce: [u8; NONCE_BYTES], binding: &Binding, secret: &Secret) -> Result<SealedToken> {
-        let key = &self.keys[0];
+        let key = &self.keys()[0];
         let payload = Payload { msg: secret.expose().as_bytes(), aad: &binding.associated_data() };
         let ciphertext = key
             .cipher
@@ -260,7 +288,8 @@ impl KeyRing {
             let text = format!("the {what} of {owner} {} does not open: {why}", binding.connection);
             Error::new(ErrorKind::Unsealable, "open token", text)
         };
-        let key = self.keys.iter().find(|key| key.id == token.key_id()).ok_or_else(|| {
+        let keys = self.keys();
+        let key = keys.iter().find(|key| key.id == token.key_id()).ok_or_else(|| {
             bad(format!(
                 "it was sealed with key \"{}\", which TOKEN_ENCRYPTION_KEY does not hold: add that key, or {remedy}",
                 token.key_id()
@@ -300,6 +329,19 @@ pub fn generate(mut key: [u8; 32]) -> Secret {
     let text = Secret::new(STANDARD.encode(key));
     key.zeroize();
     text
+}
+
+/// The same with an id of the day and the key's fingerprint, `2026-11-28-1f2e3d4c`, so that its age is known wherever it
+/// is.
+pub fn generate_on(day: NaiveDate, key: [u8; 32]) -> Secret {
+    let id = format!("{}-{}", day.format(DAY), fingerprint(&key));
+    Secret::new(format!("{id}:{}", generate(key).expose()))
+}
+
+/// The day at the beginning of a key's id.
+fn made_on(id: &str) -> Option<NaiveDate> {
+    let (day, _) = id.split_at_checked(DAY_BYTES).filter(|(_, rest)| rest.starts_with('-'))?;
+    NaiveDate::parse_from_str(day, DAY).ok()
 }
 
 fn fingerprint(key: &[u8]) -> String {

@@ -14,15 +14,6 @@ use url::Url;
 
 use crate::http::{Answer, string};
 
-/// An app that is registered with a platform.
-#[derive(Clone)]
-pub struct App {
-    /// Its id, or its key.
-    pub id: Secret,
-    /// Its secret.
-    pub secret: Secret,
-}
-
 /// The address of a platform's page with these parameters.
 pub(crate) fn page(op: &'static str, base: &str, parameters: &[(&str, &str)]) -> Result<Secret> {
     let mut url = Url::parse(base).map_err(|cause| {

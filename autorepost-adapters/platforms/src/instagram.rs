@@ -31,7 +31,7 @@ use serde_json::Value;
 pub(crate) use errors::ROWS;
 
 use crate::{
-    consent::App,
+    app::App,
     http::{Http, Observer, body, string},
 };
 use consent::unwrapped;

@@ -28,7 +28,7 @@ pub use cookies::CookieJar;
 pub(crate) use errors::ROWS;
 
 use crate::{
-    consent::App,
+    app::App,
     http::{Answer, Http, Observer, stream},
 };
 use errors::Status;

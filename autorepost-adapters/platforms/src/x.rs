@@ -36,8 +36,8 @@ use url::Url;
 pub(crate) use errors::ROWS;
 
 use crate::{
+    app::App,
     catalogue::{DAY, MINUTE},
-    consent::App,
     http::{Answer, Http, Observer, string},
 };
 use errors::is_problem;
@@ -116,7 +116,7 @@ impl X {
             .map_err(|cause| Error::new(ErrorKind::Configuration, op, "X's base address is not a URL").source(cause))
     }
 
-    fn authorization(&self, op: &'static str, access: &Access, method: &str, url: &Url) -> Result<String> {
+    async fn authorization(&self, op: &'static str, access: &Access, method: &str, url: &Url) -> Result<String> {
         match &access.credential {
             Credential::OAuth1 { token, secret } => {
                 let app = self.config.consumer.as_ref().ok_or_else(|| {
@@ -124,7 +124,8 @@ impl X {
                                 it again";
                     Error::new(ErrorKind::Configuration, op, text)
                 })?;
-                Ok(self.sign(method, url, &[], &Keys { token, token_secret: secret, ..Keys::of_app(app) }))
+                let keys = app.keys().await?;
+                Ok(self.sign(method, url, &[], &Keys::new(&keys, [token, secret])))
             }
             Credential::Bearer { access, .. } => Ok(format!("Bearer {access}")),
             Credential::Cookies { .. } | Credential::Forgotten => {
@@ -138,28 +139,38 @@ impl X {
         oauth1::authorization(method, url, form, keys, &nonce, self.clock.now().timestamp())
     }
 
-    fn get(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
+    async fn get(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
         let url = self.url(op, path)?;
-        let authorization = self.authorization(op, access, "GET", &url)?;
+        let authorization = self.authorization(op, access, "GET", &url).await?;
         Ok(self.http.client().get(url).header("authorization", authorization))
     }
 
-    fn post(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
+    async fn post(&self, op: &'static str, access: &Access, path: &str) -> Result<RequestBuilder> {
         let url = self.url(op, path)?;
-        let authorization = self.authorization(op, access, "POST", &url)?;
+        let authorization = self.authorization(op, access, "POST", &url).await?;
         Ok(self.http.client().post(url).header("authorization", authorization))
     }
 
     async fn status(&self, op: &'static str, access: &Access, media: &str) -> Result<Value> {
-        let request = self.get(op, access, &format!("/2/media/upload?command=STATUS&media_id={media}"))?;
+        let request = self.get(op, access, &format!("/2/media/upload?command=STATUS&media_id={media}")).await?;
         let answer = self.http.send(op, request).await?;
         match answer.is_success() {
             true => answer.json(op),
-            false => Err(self.refusal(op, &answer)),
+            false => Err(self.refusal(op, access, &answer).await),
         }
     }
 
-    fn refusal(&self, op: &'static str, answer: &Answer) -> Error {
+    /// What an answer means. A signature is refused like a token, so when the app's secret was rotated meanwhile, the token is
+    /// not to blame: the next request is signed with the new one.
+    async fn refusal(&self, op: &'static str, access: &Access, answer: &Answer) -> Error {
+        let signed = matches!(access.credential, Credential::OAuth1 { .. }) && answer.status.as_u16() == 401;
+        if signed
+            && let Some(app) = &self.config.consumer
+            && app.was_rotated().await
+        {
+            return Error::unavailable(op, "X refused a signature, and the app's secret was rotated meanwhile")
+                .code("401");
+        }
         errors::refusal(op, answer, self.clock.now())
     }
 
@@ -213,10 +224,12 @@ impl Destination for X {
             "total_bytes": publication.body.size(),
             "media_category": "tweet_video",
         });
-        let answer =
-            self.http.send(op, self.post(op, publication.access, "/2/media/upload/initialize")?.json(&body)).await?;
+        let answer = self
+            .http
+            .send(op, self.post(op, publication.access, "/2/media/upload/initialize").await?.json(&body))
+            .await?;
         if !answer.is_success() {
-            return Err(self.refusal(op, &answer));
+            return Err(self.refusal(op, publication.access, &answer).await);
         }
         let body = answer.json(op)?;
         let now = self.clock.now();
@@ -255,19 +268,19 @@ impl Destination for X {
                 .text("segment_index", index.to_string())
                 .part("media", Part::bytes(bytes).file_name("segment"));
             let path = format!("/2/media/upload/{}/append", ticket.handle);
-            let answer = self.http.send(op, self.post(op, access, &path)?.multipart(form)).await?;
+            let answer = self.http.send(op, self.post(op, access, &path).await?.multipart(form)).await?;
             if !answer.is_success() {
-                return Err(lost(self.refusal(op, &answer)));
+                return Err(lost(self.refusal(op, access, &answer).await));
             }
             progress.sent(end).await?;
         }
         let op = "finalize upload";
         let path = format!("/2/media/upload/{}/finalize", ticket.handle);
-        let answer = self.http.send(op, self.post(op, access, &path)?).await?;
+        let answer = self.http.send(op, self.post(op, access, &path).await?).await?;
         if answer.is_success() {
             return Ok(());
         }
-        let error = self.refusal(op, &answer);
+        let error = self.refusal(op, access, &answer).await;
         // An upload that was finalized before, when the answer was lost, has a status.
         match self.status("read upload status", access, &ticket.handle).await {
             Ok(status) if status["data"]["processing_info"].is_object() => Ok(()),
@@ -311,11 +324,12 @@ impl Destination for X {
         if *reply_settings != ReplySettings::Everyone {
             body["reply_settings"] = json!(reply_settings);
         }
-        let prepared = self.url(op, "/2/tweets").and_then(|url| {
-            let authorization = self.authorization(op, publication.access, "POST", &url)?;
+        let prepared = async {
+            let url = self.url(op, "/2/tweets")?;
+            let authorization = self.authorization(op, publication.access, "POST", &url).await?;
             Ok(Http::once(self.config.commit_timeout)?.post(url).header("authorization", authorization).json(&body))
-        });
-        let request = match prepared {
+        };
+        let request = match prepared.await {
             Ok(request) => request,
             // Nothing was sent.
             Err(error) => return Commit::Refused(error),
@@ -331,7 +345,7 @@ impl Destination for X {
                 Err(error) => Commit::Doubt(error),
             };
         }
-        let error = self.refusal(op, &answer);
+        let error = self.refusal(op, publication.access, &answer).await;
         match answer.status.as_u16() {
             // Validation, authentication, credits and rate limits are checked before X acts.
             400 | 401 | 402 | 429 => Commit::Refused(error),
@@ -361,9 +375,9 @@ impl Destination for X {
                  &expansions=attachments.media_keys{page}",
                 access.account
             );
-            let answer = self.http.send(op, self.get(op, access, &path)?).await?;
+            let answer = self.http.send(op, self.get(op, access, &path).await?).await?;
             if !answer.is_success() {
-                return Err(self.refusal(op, &answer));
+                return Err(self.refusal(op, access, &answer).await);
             }
             let body = answer.json(op)?;
             if body["data"].is_null() && body["errors"].as_array().is_some_and(|errors| !errors.is_empty()) {
@@ -393,10 +407,10 @@ impl Destination for X {
     async fn inspect(&self, publication: &Publication<'_>, id: &str) -> Result<Standing> {
         let op = "inspect post";
         let path = format!("/2/tweets/{id}?tweet.fields=withheld");
-        let answer = self.http.send(op, self.get(op, publication.access, &path)?).await?;
+        let answer = self.http.send(op, self.get(op, publication.access, &path).await?).await?;
         match inspect::standing(answer.status.as_u16(), &answer.json_or_null()) {
             Some(standing) => Ok(standing),
-            None => Err(self.refusal(op, &answer)),
+            None => Err(self.refusal(op, publication.access, &answer).await),
         }
     }
 }
@@ -426,9 +440,9 @@ impl Authorizer for X {
 
     async fn verify(&self, access: &Access) -> Result<Identity> {
         let op = "verify account";
-        let answer = self.http.send(op, self.get(op, access, "/2/users/me")?).await?;
+        let answer = self.http.send(op, self.get(op, access, "/2/users/me").await?).await?;
         if !answer.is_success() {
-            return Err(self.refusal(op, &answer));
+            return Err(self.refusal(op, access, &answer).await);
         }
         let body = answer.json(op)?;
         Ok(Identity {

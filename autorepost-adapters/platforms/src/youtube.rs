@@ -19,7 +19,6 @@ use autorepost_core::{
     credential::{Access, Credential},
     port::{Authorizer, Clock, Commit, Destination, Finding, Grant, Identity, Poll, Progress, Publication, Timing},
     preflight,
-    seal::Secret,
     standing::Standing,
     state::{Receipt, Ticket},
     submission::Content,
@@ -32,7 +31,10 @@ use url::Url;
 
 pub(crate) use errors::ROWS;
 
-use crate::http::{Answer, Http, Observer, body, string};
+use crate::{
+    app::{App, AppKeys, is_unknown_client},
+    http::{Answer, Http, Observer, body, string},
+};
 
 /// Chunks other than the last are multiples of this, in bytes.
 const CHUNK_UNIT: u64 = 256 << 10;
@@ -51,10 +53,8 @@ pub struct YouTubeConfig {
     pub oauth_url: String,
     /// `https://accounts.google.com`, with the page on which owners allow access.
     pub accounts_url: String,
-    /// The OAuth client's id (`YOUTUBE_CLIENT_ID`).
-    pub client_id: Secret,
-    /// The OAuth client's secret (`YOUTUBE_CLIENT_SECRET`).
-    pub client_secret: Secret,
+    /// The OAuth client (`YOUTUBE_CLIENT_ID`).
+    pub client: App,
     /// Bytes of a chunk: a multiple of 256 KiB.
     pub chunk_bytes: u64,
     /// The commit's deadline.
@@ -65,13 +65,12 @@ pub struct YouTubeConfig {
 
 impl YouTubeConfig {
     /// YouTube itself.
-    pub fn new(client_id: Secret, client_secret: Secret) -> Self {
+    pub fn new(client: App) -> Self {
         Self {
             api_url: "https://www.googleapis.com".into(),
             oauth_url: "https://oauth2.googleapis.com".into(),
             accounts_url: "https://accounts.google.com".into(),
-            client_id,
-            client_secret,
+            client,
             chunk_bytes: 8 << 20,
             commit_timeout: Duration::from_secs(60),
             settle: Duration::from_secs(180),
@@ -104,6 +103,23 @@ impl YouTube {
             return Err(Error::new(ErrorKind::Configuration, "set up YouTube", text));
         }
         Ok(Self { config, http: Http::new(Platform::YouTube)?, clock })
+    }
+
+    async fn token(&self, op: &'static str, form: &[(&str, &str)]) -> Result<Answer> {
+        let app = &self.config.client;
+        let keys = app.keys().await?;
+        let answer = self.ask_token(op, &keys, form).await?;
+        match app.newer(&keys, is_unknown_client(&answer)).await {
+            Some(newer) => self.ask_token(op, &newer, form).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn ask_token(&self, op: &'static str, keys: &AppKeys, form: &[(&str, &str)]) -> Result<Answer> {
+        let own = [("client_id", keys.id.expose()), ("client_secret", keys.secret.expose())];
+        let form: Vec<_> = own.iter().chain(form).collect();
+        let request = self.http.client().post(format!("{}/token", self.config.oauth_url));
+        self.http.send(op, request.form(&form)).await
     }
 
     /// Lets an observer hear of every request.
@@ -423,14 +439,7 @@ impl Authorizer for YouTube {
     async fn refresh(&self, access: &Access) -> Result<Option<Grant>> {
         let op = "refresh token";
         let Credential::Bearer { refresh: Some(refresh), .. } = &access.credential else { return Ok(None) };
-        let form = [
-            ("grant_type", "refresh_token"),
-            ("client_id", self.config.client_id.expose()),
-            ("client_secret", self.config.client_secret.expose()),
-            ("refresh_token", refresh),
-        ];
-        let request = self.http.client().post(format!("{}/token", self.config.oauth_url)).form(&form);
-        let answer = self.http.send(op, request).await?;
+        let answer = self.token(op, &[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await?;
         let body = answer.json_or_null();
         if !answer.is_success() {
             return Err(match body["error"].as_str() {

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    consent::{Allowed, Asked, RegisteredApp},
+    consent::{Allowed, Asked, Login, RegisteredApp},
     fate::Fate,
     fault::{Effect, Fault, Step},
 };
@@ -361,6 +361,20 @@ impl World {
         let mut state = self.lock();
         state.apps.retain(|known| known.login != app.login || known.id != app.id);
         state.apps.push(app);
+    }
+
+    /// Gives an app another secret: the one before is not taken any more.
+    pub fn rotate_app(&self, login: Login, id: &str, secret: &str) {
+        let mut state = self.lock();
+        for app in state.apps.iter_mut().filter(|app| app.login == login && app.id == id) {
+            secret.clone_into(&mut app.secret);
+        }
+        for channel in state.youtube.iter_mut().filter(|one| login == Login::Google && one.client_id == id) {
+            secret.clone_into(&mut channel.client_secret);
+        }
+        for account in state.x.iter_mut().filter(|one| login == Login::X1 && one.consumer_key == id) {
+            secret.clone_into(&mut account.consumer_secret);
+        }
     }
 
     /// Lets Google give no refresh token, as with a consent that is not the first; or one again.

@@ -282,6 +282,11 @@ async fn token(world: Arc<World>, request: Request) -> Response {
     let mut state = world.lock();
     let access = format!("ya29.sandbox{}", state.next());
     let revoked = state.expired.contains(&told("refresh_token"));
+    let is_client = |id: &str, secret: &str| id == told("client_id") && secret == told("client_secret");
+    if !state.youtube.iter().any(|channel| is_client(&channel.client_id, &channel.client_secret)) {
+        return (StatusCode::UNAUTHORIZED, bad("invalid_client", "The provided client secret is invalid."))
+            .into_response();
+    }
     let channel = state.youtube.iter_mut().find(|channel| {
         channel.refresh == told("refresh_token")
             && channel.client_id == told("client_id")

@@ -75,6 +75,7 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     wiring.check_media().await?;
     let redis = wiring.redis.clone();
     let links = wiring.links.clone();
+    let rotated = wiring.rotated.clone();
     let (database, media) = (wiring.database.clone(), wiring.media.clone());
     let meters = Arc::new(Meters::default());
     let counting = Arc::clone(&meters);
@@ -107,6 +108,12 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
             probes,
         };
         running.spawn(listener::serve(socket, served, stopped.clone()));
+    }
+    if let Some(keys) = rotated {
+        // Who can work can seal anew.
+        let resealing = (parts != Parts::Api).then(|| ports.clone());
+        let stopped = stopped.clone();
+        running.spawn(async { anyhow::Ok(keys.watch(resealing, stopped).await) });
     }
     let pulse = (parts != Parts::Api).then(Arc::<Pulse>::default);
     let (last, lasting) = watch::channel(false);

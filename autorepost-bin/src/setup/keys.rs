@@ -3,11 +3,14 @@
 use std::{fs, io::Write as _, path::Path};
 
 use anyhow::{Context, bail};
-use autorepost_core::seal::{KeyRing, Secret};
+use autorepost_core::{
+    port::Clock as _,
+    seal::{KeyRing, Secret},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::config::Config;
+use crate::{ambient::SystemClock, config::Config};
 
 /// The configured keys; or those of the folder, where a new installation makes its own.
 pub(super) fn key(config: &Config) -> anyhow::Result<Secret> {
@@ -39,7 +42,7 @@ pub(super) fn key(config: &Config) -> anyhow::Result<Secret> {
 fn make_key(path: &Path) -> anyhow::Result<Secret> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
-    let key = autorepost_core::seal::generate(bytes);
+    let key = autorepost_core::seal::generate_on(SystemClock.now().date_naive(), bytes);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     }
@@ -54,9 +57,12 @@ fn make_key(path: &Path) -> anyhow::Result<Secret> {
     Ok(key)
 }
 
-/// What signs media addresses: bound to the key of the installation, so that every process of it agrees.
-pub(super) fn link_key(key: &Secret) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(b"autorepost media links v1");
-    mac.finalize().into_bytes().into()
+/// What signs media addresses: bound to the keys of the installation, so that every process of it agrees.
+pub(super) fn link_keys(keys: &Secret) -> Vec<[u8; 32]> {
+    let link_key = |key: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+        mac.update(b"autorepost media links v1");
+        mac.finalize().into_bytes().into()
+    };
+    keys.expose().split(',').map(|key| link_key(key.trim())).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use autorepost_core::seal::Secret;
 use autorepost_platforms::{App, InstagramConfig, TikTokConfig, XConfig, YouTubeConfig};
 use autorepost_sandbox::Urls;
 
@@ -44,7 +43,7 @@ impl Platforms {
         let commit_timeout = Duration::from_secs(3);
         // Longer than a commit's deadline and the sandbox's lags together.
         let settle = Duration::from_secs(5);
-        let app = |(id, secret): (&str, &str)| Some(App { id: Secret::new(id), secret: Secret::new(secret) });
+        let app = |(id, secret): (&str, &str)| Some(App::fixed(id, secret));
         let (client_id, client_secret) = SandboxApps::YOUTUBE;
         let urls = Urls::at(base);
         Self {
@@ -75,7 +74,7 @@ impl Platforms {
                 chunk_bytes: 256 << 10,
                 commit_timeout,
                 settle,
-                ..YouTubeConfig::new(Secret::new(client_id), Secret::new(client_secret))
+                ..YouTubeConfig::new(App::fixed(client_id, client_secret))
             }),
             x: Some(XConfig {
                 api_url: urls.x,
@@ -88,10 +87,30 @@ impl Platforms {
         }
     }
 
+    /// With the apps that are configured in place of those that a sandbox knows of itself.
+    fn with_apps(mut self, config: &Config) -> Self {
+        let set = |place: &mut Option<App>, app: &Option<App>| {
+            if app.is_some() {
+                place.clone_from(app);
+            }
+        };
+        set(&mut self.tiktok.app, &config.tiktok);
+        set(&mut self.instagram.instagram_app, &config.instagram);
+        set(&mut self.instagram.facebook_app, &config.facebook);
+        if let (Some(youtube), Some(client)) = (&mut self.youtube, &config.youtube) {
+            youtube.client = client.clone();
+        }
+        if let Some(x) = &mut self.x {
+            set(&mut x.consumer, &config.x);
+            set(&mut x.client, &config.x_client);
+        }
+        self
+    }
+
     /// The platforms as configured.
     pub fn configured(config: &Config) -> Self {
         if let Some(base) = &config.sandbox {
-            return Self::sandbox(base);
+            return Self::sandbox(base).with_apps(config);
         }
         let or = |name, default: String| config.url(name).unwrap_or(default);
         let (tiktok, instagram) = (TikTokConfig::default(), InstagramConfig::default());
@@ -109,8 +128,8 @@ impl Platforms {
                 version: config.instagram_version.clone(),
                 ..instagram
             },
-            youtube: config.youtube.clone().map(|App { id, secret }| {
-                let youtube = YouTubeConfig::new(id, secret);
+            youtube: config.youtube.clone().map(|client| {
+                let youtube = YouTubeConfig::new(client);
                 YouTubeConfig {
                     api_url: or("AUTOREPOST_YOUTUBE_URL", youtube.api_url),
                     oauth_url: or("AUTOREPOST_GOOGLE_OAUTH_URL", youtube.oauth_url),

@@ -81,13 +81,8 @@ async fn password(config: &Config) -> Result<Option<Arc<dyn SecretSource>>> {
     if url.password().is_none() {
         return Ok(None);
     }
-    let rotated =
-        |(setting, origin): &(&crate::config::Setting, Origin)| setting.name == PASSWORD && *origin == Origin::Secrets;
-    Ok(config
-        .origins
-        .iter()
-        .any(rotated)
-        .then(|| Arc::new(UrlPassword(config.secrets.clone())) as Arc<dyn SecretSource>))
+    let rotated = config.origin(PASSWORD) == Origin::Secrets;
+    Ok(rotated.then(|| Arc::new(UrlPassword(config.secrets.clone())) as Arc<dyn SecretSource>))
 }
 
 /// The password in the database's address, as a source of secrets gives it now.

@@ -9,7 +9,7 @@ use autorepost_core::{
     policy::Policy,
     port::Ports,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
@@ -74,6 +74,9 @@ impl Gauges {
         set(&metric::UP_SINCE, self.started_at.timestamp() as f64);
         if let Some(bytes) = resident_bytes() {
             set(&metric::MEMORY, bytes as f64);
+        }
+        if let Some(made) = self.ports.keys.sealing_key_made_on() {
+            set(&metric::KEY_AGE, seconds(self.ports.clock.now() - made.and_time(NaiveTime::MIN).and_utc()).max(0.));
         }
         if let Some(pulse) = &self.pulse {
             set(&metric::CLAIM_AGE, pulse.age().as_secs_f64());

@@ -87,6 +87,8 @@ metrics! {
         "Time since this worker last reached the queue. Nothing in `api`.";
     COLLECTED = "autorepost_collected_timestamp_seconds", Gauge, [],
         "When the gauges were last read from the database. Without an answer they are gone after a minute.";
+    KEY_AGE = "autorepost_key_age_seconds", Gauge, [],
+        "Age of the key that seals, from the day in its id. Nothing for a key whose id has no day.";
     BUILD = "autorepost_build_info", Gauge, ["version"],
         "Always 1; the label is the version.";
     MEMORY = "autorepost_process_resident_bytes", Gauge, [],

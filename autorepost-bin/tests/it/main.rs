@@ -24,6 +24,7 @@ mod production;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/redis/tests/it/server.rs"]
 mod redis;
+mod rotated;
 mod run;
 mod support;
 mod telemetry;

@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use super::{Instagram, errors};
 use crate::{
-    consent::{App, page, unregistered},
+    app::{App, AppKeys},
+    consent::{page, unregistered},
     http::{Answer, string},
 };
 
@@ -74,8 +75,9 @@ impl Consent for InstagramLogin {
     }
 
     async fn begin(&self, login: LogIn) -> Result<Invitation> {
+        let keys = self.app.keys().await?;
         let parameters = [
-            ("client_id", self.app.id.expose()),
+            ("client_id", keys.id.expose()),
             ("redirect_uri", &login.redirect),
             ("response_type", "code"),
             ("scope", &INSTAGRAM_SCOPES.join(",")),
@@ -91,15 +93,23 @@ impl Consent for InstagramLogin {
         let (config, http) = (&self.client.config, &self.client.http);
         // Instagram appends these two characters, and they are no part of the code.
         let code = code.expose().trim_end_matches("#_");
-        let form = [
-            ("client_id", self.app.id.expose()),
-            ("client_secret", self.app.secret.expose()),
-            ("grant_type", "authorization_code"),
-            ("redirect_uri", &login.redirect),
-            ("code", code),
-        ];
         let url = format!("{}/oauth/access_token", config.instagram_token_url);
-        let answer = http.send(op, http.client().post(url).form(&form)).await?;
+        let ask = |keys: &AppKeys| {
+            let form = [
+                ("client_id", keys.id.expose()),
+                ("client_secret", keys.secret.expose()),
+                ("grant_type", "authorization_code"),
+                ("redirect_uri", &login.redirect),
+                ("code", code),
+            ];
+            http.send(op, http.client().post(&url).form(&form))
+        };
+        let mut keys = self.app.keys().await?;
+        let mut answer = ask(&keys).await?;
+        if let Some(newer) = self.app.newer(&keys, is_unknown_app(&told(&answer, "/error_message"))).await {
+            answer = ask(&newer).await?;
+            keys = newer;
+        }
         if !answer.is_success() {
             return Err(refusal(op, login, &answer, self.client.clock.now()));
         }
@@ -112,11 +122,8 @@ impl Consent for InstagramLogin {
         };
         let short = string(short, "/access_token", op)?;
         let op = "exchange token";
-        let query = [
-            ("grant_type", "ig_exchange_token"),
-            ("client_secret", self.app.secret.expose()),
-            ("access_token", &short),
-        ];
+        let query =
+            [("grant_type", "ig_exchange_token"), ("client_secret", keys.secret.expose()), ("access_token", &short)];
         let url = format!("{}/access_token", config.instagram_url);
         let body = self.client.call(op, http.client().get(url).query(&query)).await?;
         let access = string(&body, "/access_token", op)?;
@@ -137,6 +144,16 @@ impl Consent for InstagramLogin {
     }
 }
 
+/// What an answer says, in lower case.
+fn told(answer: &Answer, pointer: &str) -> String {
+    answer.json_or_null().pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Whether these are the words for an app that is not known, or whose secret is wrong.
+fn is_unknown_app(words: &str) -> bool {
+    !words.contains("redirect") && ["client", "platform app", "application"].iter().any(|word| words.contains(word))
+}
+
 /// Meta's page prints some answers within a list called `data`; they are sent without it.
 pub(super) fn unwrapped(body: &Value) -> &Value {
     body["data"].get(0).unwrap_or(body)
@@ -149,7 +166,7 @@ fn refusal(op: &'static str, login: &LogIn, answer: &Answer, now: DateTime<Utc>)
     let words = told.to_ascii_lowercase();
     let (kind, text) = if words.contains("redirect") {
         (ErrorKind::Configuration, format!("{} ({told})", unregistered("Instagram", &login.redirect)))
-    } else if words.contains("client") || words.contains("platform app") {
+    } else if is_unknown_app(&words) {
         let text = "Instagram does not know the app: check INSTAGRAM_APP_ID and INSTAGRAM_APP_SECRET";
         (ErrorKind::Configuration, format!("{text} ({told})"))
     } else {
@@ -169,9 +186,10 @@ impl Consent for FacebookLogin {
     }
 
     async fn begin(&self, login: LogIn) -> Result<Invitation> {
+        let keys = self.app.keys().await?;
         let config = &self.client.config;
         let parameters = [
-            ("client_id", self.app.id.expose()),
+            ("client_id", keys.id.expose()),
             ("redirect_uri", &login.redirect),
             ("state", login.state.expose()),
             ("scope", &FACEBOOK_SCOPES.join(",")),
@@ -187,13 +205,21 @@ impl Consent for FacebookLogin {
         let (client, http) = (&self.client, &self.client.http);
         let url = |path: &str| format!("{}/{}/{path}", client.config.facebook_url, client.config.version);
         let op = "exchange code";
-        let query = [
-            ("client_id", self.app.id.expose()),
-            ("redirect_uri", &login.redirect),
-            ("client_secret", self.app.secret.expose()),
-            ("code", code.expose().trim_end_matches("#_")),
-        ];
-        let answer = http.send(op, http.client().get(url("oauth/access_token")).query(&query)).await?;
+        let ask = |keys: &AppKeys| {
+            let query = [
+                ("client_id", keys.id.expose()),
+                ("redirect_uri", &login.redirect),
+                ("client_secret", keys.secret.expose()),
+                ("code", code.expose().trim_end_matches("#_")),
+            ];
+            http.send(op, http.client().get(url("oauth/access_token")).query(&query))
+        };
+        let mut keys = self.app.keys().await?;
+        let mut answer = ask(&keys).await?;
+        if let Some(newer) = self.app.newer(&keys, is_unknown_app(&told(&answer, "/error/message"))).await {
+            answer = ask(&newer).await?;
+            keys = newer;
+        }
         if !answer.is_success() {
             return Err(dialog_refusal(op, login, &answer, self.client.clock.now()));
         }
@@ -201,8 +227,8 @@ impl Consent for FacebookLogin {
         let op = "exchange token";
         let query = [
             ("grant_type", "fb_exchange_token"),
-            ("client_id", self.app.id.expose()),
-            ("client_secret", self.app.secret.expose()),
+            ("client_id", keys.id.expose()),
+            ("client_secret", keys.secret.expose()),
             ("fb_exchange_token", &short),
         ];
         let body = client.call(op, http.client().get(url("oauth/access_token")).query(&query)).await?;
@@ -262,7 +288,7 @@ fn dialog_refusal(op: &'static str, login: &LogIn, answer: &Answer, now: DateTim
     let words = told.to_ascii_lowercase();
     let (kind, text) = if words.contains("redirect") {
         (ErrorKind::Configuration, format!("{} ({told})", unregistered(Platform::Instagram.title(), &login.redirect)))
-    } else if words.contains("client") || words.contains("application") {
+    } else if is_unknown_app(&words) {
         let text = "Facebook does not know the app: check FACEBOOK_APP_ID and FACEBOOK_APP_SECRET";
         (ErrorKind::Configuration, format!("{text} ({told})"))
     } else if body["error"]["code"] == 100 {

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use super::{TikTok, display, errors};
 use crate::{
-    consent::{App, Owner, exchanged, page, refusal},
+    app::{App, AppKeys, is_unknown_client},
+    consent::{Owner, exchanged, page, refusal},
     http::{Answer, string},
 };
 
@@ -35,7 +36,16 @@ impl TikTok {
     }
 
     async fn token(&self, op: &'static str, app: &App, form: &[(&str, &str)]) -> Result<Answer> {
-        let own = [("client_key", app.id.expose()), ("client_secret", app.secret.expose())];
+        let keys = app.keys().await?;
+        let answer = self.ask_token(op, &keys, form).await?;
+        match app.newer(&keys, is_unknown_client(&answer)).await {
+            Some(newer) => self.ask_token(op, &newer, form).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn ask_token(&self, op: &'static str, keys: &AppKeys, form: &[(&str, &str)]) -> Result<Answer> {
+        let own = [("client_key", keys.id.expose()), ("client_secret", keys.secret.expose())];
         let form: Vec<_> = own.iter().chain(form).collect();
         let request = self.http.client().post(format!("{}/v2/oauth/token/", self.config.api_url));
         self.http.send(op, request.form(&form)).await
@@ -110,9 +120,10 @@ impl Consent for LoginKit {
     }
 
     async fn begin(&self, login: LogIn) -> Result<Invitation> {
+        let keys = self.app.keys().await?;
         let (scopes, challenge) = (SCOPES.join(","), challenge(&login.secret));
         let mut parameters = vec![
-            ("client_key", self.app.id.expose()),
+            ("client_key", keys.id.expose()),
             ("scope", &scopes),
             ("response_type", "code"),
             ("redirect_uri", &login.redirect),

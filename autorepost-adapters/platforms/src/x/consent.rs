@@ -14,13 +14,17 @@ use url::form_urlencoded;
 
 use super::{X, oauth1::Keys};
 use crate::{
-    consent::{App, Owner, exchanged, page, refusal, s256, unregistered},
+    app::{App, AppKeys, is_unknown_client},
+    consent::{Owner, exchanged, page, refusal, s256, unregistered},
     http::Answer,
 };
 
 /// What posting, uploading and reading back need, and a refresh token (X API, OAuth 2.0 scopes).
 const SCOPES: &[&str] = &["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"];
 const OWNER: Owner = Owner { platform: Platform::X, settings: "TWITTER_CLIENT_ID and TWITTER_CLIENT_SECRET" };
+
+/// "Could not authenticate you" (X API, response codes).
+const UNKNOWN_APP: i64 = 32;
 
 struct OAuth1 {
     x: Arc<X>,
@@ -46,9 +50,18 @@ impl X {
     }
 
     async fn token(&self, op: &'static str, app: &App, form: &[(&str, &str)]) -> Result<Answer> {
+        let keys = app.keys().await?;
+        let answer = self.ask_token(op, &keys, form).await?;
+        match app.newer(&keys, is_unknown_client(&answer)).await {
+            Some(newer) => self.ask_token(op, &newer, form).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn ask_token(&self, op: &'static str, keys: &AppKeys, form: &[(&str, &str)]) -> Result<Answer> {
         let request = self.http.client().post(format!("{}/2/oauth2/token", self.config.api_url));
         // A confidential client says who it is in the header.
-        self.http.send(op, request.basic_auth(app.id.expose(), Some(app.secret.expose())).form(form)).await
+        self.http.send(op, request.basic_auth(keys.id.expose(), Some(keys.secret.expose())).form(form)).await
     }
 
     /// Renews an OAuth 2.0 grant. Its refresh token works once: the answer brings the next one.
@@ -94,14 +107,21 @@ impl X {
         &self,
         op: &'static str,
         path: &str,
-        keys: &Keys<'_>,
+        (app, token): (&App, [&str; 2]),
         form: &[(&str, &str)],
         redirect: &str,
     ) -> Result<BTreeMap<String, String>> {
         let url = self.url(op, path)?;
-        let authorization = self.sign("POST", &url, form, keys);
-        let request = self.http.client().post(url).header("authorization", authorization).form(form);
-        let answer = self.http.send(op, request).await?;
+        let ask = |keys: &AppKeys| {
+            let authorization = self.sign("POST", &url, form, &Keys::new(keys, token));
+            let request = self.http.client().post(url.clone()).header("authorization", authorization).form(form);
+            self.http.send(op, request)
+        };
+        let keys = app.keys().await?;
+        let mut answer = ask(&keys).await?;
+        if let Some(newer) = app.newer(&keys, answer.json_or_null()["errors"][0]["code"] == UNKNOWN_APP).await {
+            answer = ask(&newer).await?;
+        }
         if answer.is_success() {
             return Ok(form_urlencoded::parse(answer.text.as_bytes()).into_owned().collect());
         }
@@ -113,7 +133,7 @@ impl X {
             (403, _) if code == Some(415) || answer.text.contains("415") => {
                 Error::new(ErrorKind::Configuration, op, unregistered("X", redirect)).code("415")
             }
-            (_, Some(32)) => {
+            (_, Some(UNKNOWN_APP)) => {
                 let text =
                     format!("X does not know the app ({told}): check TWITTER_CONSUMER_KEY and TWITTER_CONSUMER_SECRET");
                 Error::new(ErrorKind::Configuration, op, text).code("32")
@@ -149,9 +169,8 @@ impl Consent for OAuth1 {
 
     async fn begin(&self, proposed: LogIn) -> Result<Invitation> {
         let op = "ask for access";
-        let keys = Keys::of_app(&self.app);
         let form = [("oauth_callback", proposed.redirect.as_str())];
-        let fields = self.x.dance(op, "/oauth/request_token", &keys, &form, &proposed.redirect).await?;
+        let fields = self.x.dance(op, "/oauth/request_token", (&self.app, [""; 2]), &form, &proposed.redirect).await?;
         if fields.get("oauth_callback_confirmed").is_none_or(|confirmed| confirmed != "true") {
             return Err(Error::malformed(op, "X did not confirm the redirect"));
         }
@@ -164,9 +183,9 @@ impl Consent for OAuth1 {
 
     async fn exchange(&self, login: &LogIn, code: &Secret) -> Result<Exchanged> {
         let op = "exchange verifier";
-        let keys = Keys { token: login.state.expose(), token_secret: login.secret.expose(), ..Keys::of_app(&self.app) };
+        let token = [login.state.expose(), login.secret.expose()];
         let form = [("oauth_verifier", code.expose())];
-        let fields = self.x.dance(op, "/oauth/access_token", &keys, &form, &login.redirect).await?;
+        let fields = self.x.dance(op, "/oauth/access_token", (&self.app, token), &form, &login.redirect).await?;
         let (token, secret) = (field(op, &fields, "oauth_token")?, field(op, &fields, "oauth_token_secret")?);
         let credential = Credential::OAuth1 { token, secret };
         Ok(Exchanged { credential, scopes: Vec::new(), expires_at: None })
@@ -188,9 +207,10 @@ impl Consent for OAuth2 {
     }
 
     async fn begin(&self, login: LogIn) -> Result<Invitation> {
+        let keys = self.app.keys().await?;
         let parameters = [
             ("response_type", "code"),
-            ("client_id", self.app.id.expose()),
+            ("client_id", keys.id.expose()),
             ("redirect_uri", &login.redirect),
             ("scope", &SCOPES.join(" ")),
             ("state", login.state.expose()),

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use url::Url;
 
-use crate::consent::App;
+use crate::app::AppKeys;
 
 /// What signs a request. Before there is a token, its two fields are empty.
 pub(super) struct Keys<'a> {
@@ -16,9 +16,9 @@ pub(super) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// The app's own keys, without anybody's token.
-    pub fn of_app(app: &'a App) -> Self {
-        Self { consumer_key: app.id.expose(), consumer_secret: app.secret.expose(), token: "", token_secret: "" }
+    /// An app's keys with a token and its secret.
+    pub fn new(app: &'a AppKeys, [token, token_secret]: [&'a str; 2]) -> Self {
+        Self { consumer_key: app.id.expose(), consumer_secret: app.secret.expose(), token, token_secret }
     }
 }
 

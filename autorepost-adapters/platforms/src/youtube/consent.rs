@@ -47,8 +47,9 @@ impl Consent for Google {
 
     async fn begin(&self, login: LogIn) -> Result<Invitation> {
         let config = &self.0.config;
+        let keys = config.client.keys().await?;
         let parameters = [
-            ("client_id", config.client_id.expose()),
+            ("client_id", keys.id.expose()),
             ("redirect_uri", &login.redirect),
             ("response_type", "code"),
             ("scope", &SCOPES.join(" ")),
@@ -65,17 +66,13 @@ impl Consent for Google {
 
     async fn exchange(&self, login: &LogIn, code: &Secret) -> Result<Exchanged> {
         let op = "exchange code";
-        let config = &self.0.config;
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
-            ("client_id", config.client_id.expose()),
-            ("client_secret", config.client_secret.expose()),
             ("redirect_uri", &login.redirect),
             ("code_verifier", login.secret.expose()),
         ];
-        let http = &self.0.http;
-        let answer = http.send(op, http.client().post(format!("{}/token", config.oauth_url)).form(&form)).await?;
+        let answer = self.0.token(op, &form).await?;
         match answer.is_success() {
             true => exchanged(op, &answer.json(op)?, self.0.clock.now()),
             false => Err(refusal(op, &OWNER, login, &answer)),

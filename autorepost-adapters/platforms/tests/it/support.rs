@@ -46,7 +46,7 @@ pub struct Stage {
 }
 
 fn app(id: &str, secret: &str) -> Option<App> {
-    Some(App { id: Secret::new(id), secret: Secret::new(secret) })
+    Some(App::fixed(id, secret))
 }
 
 pub async fn stage() -> Stage {
@@ -105,7 +105,7 @@ pub async fn stage() -> Stage {
         oauth_url: urls.google_oauth,
         chunk_bytes: UNIT as u64,
         commit_timeout,
-        ..YouTubeConfig::new(Secret::new("client"), Secret::new("secret"))
+        ..YouTubeConfig::new(App::fixed("client", "secret"))
     };
     let x = XConfig {
         api_url: urls.x,
