@@ -184,6 +184,7 @@ fn span(job: &Job) -> Span {
         subject = %new.subject,
         repost = Empty,
         connection = Empty,
+        rule = Empty,
         attempt = job.attempts.saturating_add(1),
         epoch = job.epoch,
     );
@@ -197,6 +198,9 @@ fn span(job: &Job) -> Span {
         }
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {
             span.record("connection", display(new.subject));
+        }
+        JobKind::Backfill => {
+            span.record("rule", display(new.subject));
         }
         JobKind::WebhookDelivery | JobKind::Upkeep => {}
     }

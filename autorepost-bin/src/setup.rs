@@ -141,6 +141,7 @@ impl Wiring {
             events,
             connections: database.connections(),
             rules: database.rules(),
+            backfills: database.backfills(),
             brakes: database.brakes(),
             posts: database.posts(),
             reposts: database.reposts(),

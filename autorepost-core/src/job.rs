@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Platform,
+    backfill::Backfill,
     connection::Connection,
     id::{JobId, RepostId, TenantId},
     repost::Repost,
@@ -22,6 +23,8 @@ pub enum JobKind {
     TiktokSync,
     /// Compares what a source lists with what was admitted. One for each source connection, for ever.
     SourceAudit,
+    /// Walks a source back for a rule, and gives older posts their turns. One for each backfill that is going.
+    Backfill,
     /// Fetches a post's media, checks it and renders the caption.
     RepostPrep,
     /// Publishes one repost.
@@ -42,9 +45,10 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TiktokSync,
         Self::SourceAudit,
+        Self::Backfill,
         Self::RepostPrep,
         Self::RepostPublish,
         Self::RepostLocate,
@@ -60,6 +64,7 @@ impl JobKind {
         match self {
             Self::TiktokSync => "tiktok_sync",
             Self::SourceAudit => "source_audit",
+            Self::Backfill => "backfill",
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
@@ -81,6 +86,7 @@ impl JobKind {
             Self::RepostLocate => 35,
             Self::RepostThumbnail => 37,
             Self::SourceAudit => 38,
+            Self::Backfill => 39,
             Self::Upkeep => 40,
             Self::WebhookDelivery => 36,
             Self::RepostVerify => 37,
@@ -114,7 +120,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// The tenant that it works for.
     pub tenant: TenantId,
-    /// What it works on: the id of a connection, a repost or a webhook.
+    /// What it works on: the id of a connection, a repost, a rule or a webhook.
     pub subject: Uuid,
     /// Unique among all jobs that are not finished.
     pub key: String,
@@ -182,6 +188,21 @@ impl NewJob {
     /// The job that keeps a connection's credential alive.
     pub fn refresh(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
         Self::of_connection(id, JobKind::TokenRefresh, "refresh", connection, run_at)
+    }
+
+    /// The job that moves a backfill: in the lane of its source's sync, so that the two never read an account at once.
+    pub fn backfill(id: JobId, backfill: &Backfill, run_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind: JobKind::Backfill,
+            tenant: backfill.tenant,
+            subject: backfill.rule.uuid(),
+            key: backfill.job_key(),
+            lane: sync_key(backfill.source),
+            run_at,
+            order_at: run_at,
+            payload: None,
+        }
     }
 
     /// The job that finds what was forgotten.

@@ -4,6 +4,7 @@
 //! environment: all of that comes in through [`port`].
 
 pub mod access;
+pub mod backfill;
 pub mod brake;
 mod breaker;
 pub mod caption;

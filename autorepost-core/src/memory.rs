@@ -4,6 +4,7 @@
 
 mod access;
 mod ambient;
+mod backfills;
 mod consent;
 mod jobs;
 mod limiter;
@@ -36,6 +37,7 @@ pub use webhooks::MemoryNotifier;
 use crate::{
     Error, Platform, Result,
     access::{ApiKey, AuditEntry, Tenant},
+    backfill::Backfill,
     brake::{Brake, Scope},
     connection::{AuthMethod, Connection},
     id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
@@ -67,6 +69,7 @@ struct World {
     rules: BTreeMap<RuleId, Rule>,
     brakes: BTreeMap<Scope, Brake>,
     posts: BTreeMap<PostId, Post>,
+    backfills: BTreeMap<RuleId, Backfill>,
     cursors: BTreeMap<(TenantId, ConnectionId), Cursor>,
     reposts: BTreeMap<RepostId, Repost>,
     journals: BTreeMap<RepostId, Vec<Entry>>,
@@ -260,6 +263,7 @@ impl Bench {
             brakes: memory.clone(),
             posts: memory.clone(),
             reposts: memory.clone(),
+            backfills: memory.clone(),
             jobs: memory.clone(),
             access: memory.clone(),
             audit: memory.clone(),

@@ -4,6 +4,7 @@
 
 mod access;
 mod account;
+mod backfill;
 mod brake;
 mod consent;
 mod explain;
@@ -15,6 +16,7 @@ mod webhooks;
 use std::collections::BTreeSet;
 
 pub use access::Summary;
+pub use backfill::{BackfillAsk, BackfillPlan, BackfillStatus, PlannedTurn};
 pub use brake::Resealed;
 pub use consent::{Asked as AskedConsent, Comeback, LOGIN_MAX};
 pub use explain::{Explanation, Next, Story, Untouched};

@@ -5,6 +5,7 @@
 
 mod admit;
 mod audit;
+mod backfill;
 mod commit;
 mod deliver;
 mod fit;

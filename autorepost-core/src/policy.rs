@@ -31,6 +31,8 @@ pub struct Policy {
     pub audit_span: Duration,
     /// Pages that one audit reads at most.
     pub audit_pages_max: u32,
+    /// Time between two pages of a backfill.
+    pub backfill_page_every: Duration,
     /// How long a newer post waits for an older one of the same account that is still on its way.
     pub order_wait_max: Duration,
     /// Time between two questions about a commit in doubt, at first.
@@ -97,6 +99,7 @@ impl Default for Policy {
             audit_every: Duration::from_secs(6 * HOUR),
             audit_span: Duration::from_secs(30 * DAY),
             audit_pages_max: 100,
+            backfill_page_every: Duration::from_secs(5),
             order_wait_max: Duration::from_secs(10 * MINUTE),
             find_every: Duration::from_secs(15),
             commits_max: 5,
@@ -139,6 +142,7 @@ impl Policy {
             doubt_max: Duration::from_secs(120),
             hold: Duration::from_millis(500),
             audit_every: Duration::from_secs(30),
+            backfill_page_every: Duration::from_millis(100),
             hourly_max: 100_000,
             anomaly_max: 100_000,
             inspect_first: Duration::from_secs(3),

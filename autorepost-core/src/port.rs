@@ -4,6 +4,7 @@
 
 mod access;
 mod ambient;
+mod backfill;
 mod consent;
 mod media;
 mod platform;
@@ -19,6 +20,7 @@ pub use access::{
 pub use ambient::{
     Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, Scratch, SecretSource, Signal, Wake, scratch,
 };
+pub use backfill::BackfillStore;
 pub use consent::{Answered, Consent, Exchanged, Invitation, LogIn, RETURNED_BYTES_MAX, Returned, check_scopes};
 pub use media::{Body, ByteStream, Converter, MediaStore, Probe, RenditionStore, Stored, StoredBody};
 pub use platform::{
@@ -60,6 +62,8 @@ pub struct Ports {
     pub posts: Arc<dyn PostStore>,
     /// Keeps reposts.
     pub reposts: Arc<dyn RepostStore>,
+    /// Keeps backfills.
+    pub backfills: Arc<dyn BackfillStore>,
     /// Keeps jobs.
     pub jobs: Arc<dyn JobQueue>,
     /// Keeps tenants and the keys to the HTTP interface.

@@ -6,6 +6,7 @@
 
 mod access;
 mod answers;
+mod backfills;
 mod brakes;
 mod census;
 mod config;
@@ -27,8 +28,8 @@ use std::sync::Arc;
 use autorepost_core::{
     Error, ErrorKind, Result,
     port::{
-        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore,
-        RenditionStore, RepostStore, RuleStore, WebhookStore,
+        AccessStore, AuditLog, BackfillStore, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
+        PostStore, RenditionStore, RepostStore, RuleStore, WebhookStore,
     },
 };
 use chrono::{DateTime, Utc};
@@ -157,6 +158,11 @@ impl Database {
 
     /// The rule store.
     pub fn rules(&self) -> Arc<dyn RuleStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The backfills.
+    pub fn backfills(&self) -> Arc<dyn BackfillStore> {
         Arc::new(self.clone())
     }
 

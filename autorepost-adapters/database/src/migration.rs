@@ -31,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(Webhooks),
             Box::new(AccountTimes),
             Box::new(Renditions),
+            Box::new(Backfills),
         ]
     }
 }
@@ -286,6 +287,32 @@ impl MigrationTrait for Renditions {
             source TEXT NOT NULL, profile TEXT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, doc TEXT NOT NULL,
             PRIMARY KEY (source, profile, key))";
         manager.get_connection().execute_unprepared(create).await?;
+        Ok(())
+    }
+}
+
+/// Backfills, and posts in the order in which they have their turns.
+struct Backfills;
+
+impl MigrationName for Backfills {
+    fn name(&self) -> &str {
+        "m0009_backfills"
+    }
+}
+
+const BACKFILLS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS backfills (
+        rule TEXT PRIMARY KEY, tenant TEXT NOT NULL, going BIGINT NOT NULL, began_at BIGINT NOT NULL,
+        version BIGINT NOT NULL, doc TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS posts_connection ON posts (tenant, connection, posted_at, id)",
+];
+
+#[async_trait]
+impl MigrationTrait for Backfills {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for sql in BACKFILLS {
+            manager.get_connection().execute_unprepared(sql).await?;
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 #![expect(unused_qualifications, reason = "the macro that describes a route writes them")]
 
 pub mod access;
+pub mod backfills;
 pub mod brakes;
 pub mod connections;
 pub mod jobs;
@@ -38,6 +39,8 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(rules::get, rules::update, rules::remove))
         .routes(routes!(rules::pause))
         .routes(routes!(rules::resume))
+        .routes(routes!(backfills::get, backfills::begin, backfills::end))
+        .routes(routes!(backfills::plan))
         .routes(routes!(posts::list))
         .routes(routes!(posts::get))
         .routes(routes!(posts::explain))

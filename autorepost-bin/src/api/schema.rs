@@ -91,6 +91,7 @@ pub enum OwnerSchema {
 pub enum JobKindSchema {
     TiktokSync,
     SourceAudit,
+    Backfill,
     RepostPrep,
     RepostPublish,
     RepostLocate,

@@ -4,6 +4,7 @@
 
 mod after;
 mod api;
+mod backfill;
 mod bad_input;
 #[path = "../../../autorepost-adapters/platforms/tests/it/browser.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]

@@ -25,6 +25,9 @@ impl Worker {
             let jobs = NewJob::perpetual(&connection, now, || self.job_id());
             self.ports.jobs.enqueue(&jobs).await?;
         }
+        for backfill in self.ports.backfills.list(None).await?.iter().filter(|one| one.is_going()) {
+            self.ports.jobs.enqueue(&[NewJob::backfill(self.job_id(), backfill, now)]).await?;
+        }
         let orphans = self.ports.reposts.orphans(ORPHANS_MAX).await?;
         let jobs: Vec<NewJob> = orphans
             .iter()

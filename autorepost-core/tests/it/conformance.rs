@@ -38,6 +38,7 @@ fn run(case: fn(Stores) -> Case) {
         rules: memory.clone(),
         posts: memory.clone(),
         reposts: memory.clone(),
+        backfills: memory.clone(),
         brakes: memory.clone(),
         jobs: memory.clone(),
         access: memory.clone(),

@@ -155,6 +155,7 @@ impl World {
             audit: access.clone(),
             answers: access.clone(),
             census: access.clone(),
+            backfills: access.clone(),
             webhooks: access,
             notifier: Arc::new(MemoryNotifier::default()),
             media: shelf.clone(),

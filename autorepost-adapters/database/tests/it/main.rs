@@ -39,6 +39,7 @@ fn stores(database: &Database) -> Stores {
         rules: database.rules(),
         posts: database.posts(),
         reposts: database.reposts(),
+        backfills: database.backfills(),
         brakes: database.brakes(),
         jobs: database.jobs(),
         access: database.access(),

@@ -18,7 +18,7 @@ use autorepost_core::{
     port::{Admission, EntropyExt, NewPost},
     post::{Cursor, FoundPost, Post, PostKind},
     repost::Repost,
-    rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec},
+    rule::{DestinationSpec, Filters, HashtagRule, Options, ReplySettings, Rule, RuleSpec},
     state::{Event, Owner, Reason, RepostState, Ticket, apply},
     submission::{Content, Submission},
     webhook::{SigningSecret, Webhook},
@@ -223,8 +223,9 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
         trim: false,
         options,
     };
+    let since = Some(start() - TimeDelta::days(1));
     let spec = RuleSpec {
-        filters: Default::default(),
+        filters: Filters { since, ..Filters::default() },
         destinations: vec![to],
         delay_secs: 0,
         hourly_cap: None,
