@@ -142,6 +142,7 @@ impl Wiring {
             connections: database.connections(),
             rules: database.rules(),
             backfills: database.backfills(),
+            masters: database.masters(),
             brakes: database.brakes(),
             posts: database.posts(),
             reposts: database.reposts(),

@@ -11,6 +11,7 @@ use crate::{
     backfill::Backfill,
     connection::Connection,
     id::{JobId, RepostId, TenantId},
+    pipeline::FilePost,
     repost::Repost,
     webhook::Webhook,
 };
@@ -25,6 +26,8 @@ pub enum JobKind {
     SourceAudit,
     /// Walks a source back for a rule, and gives older posts their turns. One for each backfill that is going.
     Backfill,
+    /// Admits a file of the creator's that is itself a post.
+    FilePost,
     /// Fetches a post's media, checks it and renders the caption.
     RepostPrep,
     /// Publishes one repost.
@@ -45,10 +48,11 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TiktokSync,
         Self::SourceAudit,
         Self::Backfill,
+        Self::FilePost,
         Self::RepostPrep,
         Self::RepostPublish,
         Self::RepostLocate,
@@ -65,6 +69,7 @@ impl JobKind {
             Self::TiktokSync => "tiktok_sync",
             Self::SourceAudit => "source_audit",
             Self::Backfill => "backfill",
+            Self::FilePost => "file_post",
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
@@ -87,6 +92,7 @@ impl JobKind {
             Self::RepostThumbnail => 37,
             Self::SourceAudit => 38,
             Self::Backfill => 39,
+            Self::FilePost => 29,
             Self::Upkeep => 40,
             Self::WebhookDelivery => 36,
             Self::RepostVerify => 37,
@@ -130,7 +136,7 @@ pub struct NewJob {
     pub run_at: DateTime<Utc>,
     /// Among due jobs of one priority the earliest goes first: the post's own time for work on posts.
     pub order_at: DateTime<Utc>,
-    /// What it brings along: the body of a message to an endpoint.
+    /// What it brings along: the body of a message to an endpoint, or a file that is itself a post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
 }
@@ -203,6 +209,14 @@ impl NewJob {
             order_at: run_at,
             payload: None,
         }
+    }
+
+    /// The job that admits a file of the creator's as a post of a source: in the lane of the source's sync.
+    pub(crate) fn file(id: JobId, source: &Connection, file: &FilePost, run_at: DateTime<Utc>) -> Result<Self, Error> {
+        let payload = serde_json::to_string(file)
+            .map_err(|cause| Error::internal("write job", "a post has no JSON form").source(cause))?;
+        let job = Self::of_connection(id, JobKind::FilePost, "sync", source, run_at);
+        Ok(Self { key: format!("{}:{}", source.id, file.found.key), payload: Some(payload), ..job })
     }
 
     /// The job that finds what was forgotten.

@@ -17,6 +17,7 @@ pub mod error;
 pub mod filter;
 pub mod id;
 pub mod job;
+pub mod master;
 pub mod media;
 pub mod memory;
 mod notice;

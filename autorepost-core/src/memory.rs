@@ -8,6 +8,7 @@ mod backfills;
 mod consent;
 mod jobs;
 mod limiter;
+mod masters;
 mod media;
 mod platform;
 mod renditions;
@@ -40,8 +41,9 @@ use crate::{
     backfill::Backfill,
     brake::{Brake, Scope},
     connection::{AuthMethod, Connection},
-    id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
+    id::{ApiKeyId, AuditId, ConnectionId, JobId, MasterId, PostId, RepostId, RuleId, TenantId, WebhookId},
     job::{Finish, Job, JobState, Lease, NewJob},
+    master::Master,
     media::{Media, MediaKey},
     port::{Authorizer, Clock, Consent, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
@@ -70,6 +72,7 @@ struct World {
     brakes: BTreeMap<Scope, Brake>,
     posts: BTreeMap<PostId, Post>,
     backfills: BTreeMap<RuleId, Backfill>,
+    masters: BTreeMap<MasterId, Master>,
     cursors: BTreeMap<(TenantId, ConnectionId), Cursor>,
     reposts: BTreeMap<RepostId, Repost>,
     journals: BTreeMap<RepostId, Vec<Entry>>,
@@ -264,6 +267,7 @@ impl Bench {
             posts: memory.clone(),
             reposts: memory.clone(),
             backfills: memory.clone(),
+            masters: memory.clone(),
             jobs: memory.clone(),
             access: memory.clone(),
             audit: memory.clone(),

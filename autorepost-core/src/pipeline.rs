@@ -10,6 +10,7 @@ mod commit;
 mod deliver;
 mod fit;
 mod locate;
+mod master;
 mod patience;
 mod prep;
 mod publish;
@@ -20,4 +21,5 @@ mod thumbnail;
 mod upkeep;
 mod verify;
 
+pub(crate) use master::FilePost;
 pub(crate) use stepping::unusable;

@@ -68,6 +68,8 @@ pub struct Policy {
     pub verify_every: Duration,
     /// How long before its expiry a credential that could not be renewed is called expiring.
     pub expiring_before: Duration,
+    /// How long after a post was found its preparation waits for the creator's own file; not at all by default.
+    pub master_wait: Duration,
     /// The largest media that is fetched, in bytes.
     pub media_bytes_max: u64,
     /// How long the media of a post stay after its reposts came to their ends.
@@ -117,6 +119,7 @@ impl Default for Policy {
             audit_log_kept: Duration::from_secs(400 * DAY),
             verify_every: Duration::from_secs(DAY),
             expiring_before: Duration::from_secs(14 * DAY),
+            master_wait: Duration::ZERO,
             media_bytes_max: 4 << 30,
             media_kept: Duration::from_secs(30 * DAY),
             delivery_attempts_max: 10,

@@ -6,6 +6,7 @@ mod access;
 mod ambient;
 mod backfill;
 mod consent;
+mod master;
 mod media;
 mod platform;
 mod store;
@@ -22,6 +23,7 @@ pub use ambient::{
 };
 pub use backfill::BackfillStore;
 pub use consent::{Answered, Consent, Exchanged, Invitation, LogIn, RETURNED_BYTES_MAX, Returned, check_scopes};
+pub use master::MasterStore;
 pub use media::{Body, ByteStream, Converter, MediaStore, Probe, RenditionStore, Stored, StoredBody};
 pub use platform::{
     Authorizer, Commit, Destination, Fetched, Finding, Grant, Identity, Listing, Poll, Progress, Publication, Source,
@@ -64,6 +66,8 @@ pub struct Ports {
     pub reposts: Arc<dyn RepostStore>,
     /// Keeps backfills.
     pub backfills: Arc<dyn BackfillStore>,
+    /// Keeps the creator's own files.
+    pub masters: Arc<dyn MasterStore>,
     /// Keeps jobs.
     pub jobs: Arc<dyn JobQueue>,
     /// Keeps tenants and the keys to the HTTP interface.

@@ -96,6 +96,7 @@ impl Worker {
             JobKind::TiktokSync => self.sync(&job).await,
             JobKind::SourceAudit => self.audit(&job).await,
             JobKind::Backfill => self.backfill(&job).await,
+            JobKind::FilePost => self.take_file(&job).await,
             JobKind::RepostPrep => self.prep(&job).await,
             JobKind::RepostPublish => self.publish(&job).await,
             JobKind::RepostLocate => self.locate(&job).await,

@@ -15,6 +15,7 @@ mod connections;
 mod jobs;
 mod link;
 mod login;
+mod masters;
 mod migration;
 mod posts;
 mod renditions;
@@ -29,7 +30,7 @@ use autorepost_core::{
     Error, ErrorKind, Result,
     port::{
         AccessStore, AuditLog, BackfillStore, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
-        PostStore, RenditionStore, RepostStore, RuleStore, WebhookStore,
+        MasterStore, PostStore, RenditionStore, RepostStore, RuleStore, WebhookStore,
     },
 };
 use chrono::{DateTime, Utc};
@@ -163,6 +164,11 @@ impl Database {
 
     /// The backfills.
     pub fn backfills(&self) -> Arc<dyn BackfillStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The creator's own files.
+    pub fn masters(&self) -> Arc<dyn MasterStore> {
         Arc::new(self.clone())
     }
 

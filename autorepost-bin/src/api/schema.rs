@@ -92,6 +92,7 @@ pub enum JobKindSchema {
     TiktokSync,
     SourceAudit,
     Backfill,
+    FilePost,
     RepostPrep,
     RepostPublish,
     RepostLocate,

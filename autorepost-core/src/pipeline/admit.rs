@@ -32,7 +32,7 @@ pub(super) struct Seen<'a> {
     pub cursor: &'a Cursor,
 }
 
-type Connections = BTreeMap<ConnectionId, Connection>;
+pub(super) type Connections = BTreeMap<ConnectionId, Connection>;
 
 impl Worker {
     /// Admits what is new, looks anew at what is known, and answers with the keys of the new.
@@ -115,7 +115,13 @@ impl Worker {
         Ok(complete)
     }
 
-    fn admit(&self, connection: &Connection, found: &FoundPost, rules: &[Rule], destinations: &Connections) -> NewPost {
+    pub(super) fn admit(
+        &self,
+        connection: &Connection,
+        found: &FoundPost,
+        rules: &[Rule],
+        destinations: &Connections,
+    ) -> NewPost {
         let now = self.now();
         let post = Post {
             id: PostId::new(now, self.ports.entropy.bytes()),
@@ -140,7 +146,7 @@ impl Worker {
         Repost::of(RepostId::new(now, self.ports.entropy.bytes()), post, decision, now)
     }
 
-    async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
+    pub(super) async fn write_admission(&self, job: &Job, connection: &Connection, admission: Admission) -> Result<()> {
         let tenant = connection.tenant;
         let new = self.ports.posts.admit(job.lease(), tenant, connection.id, &admission).await?;
         for NewPost { post, reposts } in admission.posts.iter().filter(|entry| new.contains(&entry.post.id)) {

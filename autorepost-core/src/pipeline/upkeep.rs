@@ -45,8 +45,22 @@ impl Worker {
         self.ports.audit.prune(before(now, self.policy.audit_log_kept), PRUNED_MAX).await?;
         // The last of all: a media store that is down keeps nothing else from being done.
         self.delete_stale_media(job).await?;
+        self.forget_masters().await?;
         let run_at = after(now, self.policy.upkeep_every);
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
+    }
+
+    /// Forgets the creator's files that came long ago, and deletes the bytes of those that no post has: first the bytes, as
+    /// below.
+    async fn forget_masters(&self) -> Result<()> {
+        let before = before(self.now(), self.policy.media_kept);
+        for (master, is_nobodys) in self.ports.masters.stale(before, STALE_MEDIA_MAX).await? {
+            if is_nobodys {
+                self.ports.media.remove(&master.media.key).await?;
+            }
+            self.ports.masters.forget(master.id).await?;
+        }
+        Ok(())
     }
 
     /// Deletes what nobody needs any more: first the bytes, then the post's word of them. A crash in between leaves a post

@@ -39,6 +39,7 @@ fn run(case: fn(Stores) -> Case) {
         posts: memory.clone(),
         reposts: memory.clone(),
         backfills: memory.clone(),
+        masters: memory.clone(),
         brakes: memory.clone(),
         jobs: memory.clone(),
         access: memory.clone(),

@@ -156,6 +156,7 @@ impl World {
             answers: access.clone(),
             census: access.clone(),
             backfills: access.clone(),
+            masters: access.clone(),
             webhooks: access,
             notifier: Arc::new(MemoryNotifier::default()),
             media: shelf.clone(),

@@ -40,6 +40,7 @@ fn stores(database: &Database) -> Stores {
         posts: database.posts(),
         reposts: database.reposts(),
         backfills: database.backfills(),
+        masters: database.masters(),
         brakes: database.brakes(),
         jobs: database.jobs(),
         access: database.access(),

@@ -197,10 +197,10 @@ async fn another_tenants_rows_are_not_there() {
         is_problem(&foreign, StatusCode::NOT_FOUND);
         // What was never there is told in the same words.
         let made_up = "01a20edf-9619-702a-a29b-8477609ae73d";
-        let path = operation.path.replace("{id}", made_up);
+        let foreign_id = operation.of(&house.theirs).split(['/', '?']).nth(3).unwrap().to_owned();
+        let path = operation.of(&house.theirs).replace(&foreign_id, made_up);
         let unknown = house.ask(admin, &operation.method, &path, &[], operation.body(&house.ours)).await;
         is_problem(&unknown, StatusCode::NOT_FOUND);
-        let foreign_id = operation.of(&house.theirs).split(['/', '?']).nth(3).unwrap().to_owned();
         assert_eq!(
             foreign.json["detail"].as_str().unwrap().replace(&foreign_id, made_up),
             unknown.json["detail"].as_str().unwrap()
