@@ -7,6 +7,7 @@ pub mod backfills;
 pub mod brakes;
 pub mod connections;
 pub mod jobs;
+pub mod masters;
 pub mod posts;
 pub mod reposts;
 pub mod rules;
@@ -41,6 +42,7 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(rules::resume))
         .routes(routes!(backfills::get, backfills::begin, backfills::end))
         .routes(routes!(backfills::plan))
+        .routes(routes!(masters::list, masters::create))
         .routes(routes!(posts::list))
         .routes(routes!(posts::get))
         .routes(routes!(posts::explain))

@@ -71,8 +71,8 @@ async fn older_posts_have_their_turns_across_kills_and_are_told_of() {
     assert!(told.contains("its turn in the rule's backfill is to come, 24 a day"), "{told}");
 
     // What is new does not wait for what is old.
-    stage.add_posts([9_000]);
-    stage.all_once([oldest, oldest + 1, 9_000]).await;
+    stage.add_posts([10_000]);
+    stage.all_once([oldest, oldest + 1, 10_000]).await;
     stage.ok(&["backfill", "all", "--stop"]).await;
     assert!(stage.fails(1, &["backfill", "all", "--stop"]).await.contains("called off"));
     pass_an_hour(&stage).await;

@@ -14,6 +14,7 @@ mod connect;
 mod conversion;
 mod cookies;
 mod faults;
+mod inbox;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]
 mod moto;

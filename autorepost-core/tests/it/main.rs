@@ -7,6 +7,7 @@ mod conformance;
 mod consent;
 mod conversion;
 mod documents;
+mod masters;
 mod operator;
 mod pipelines;
 mod retention;

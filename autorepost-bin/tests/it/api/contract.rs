@@ -38,7 +38,11 @@ impl Operation {
             "api-keys" => key_id(&family.keys[&Role::Viewer]),
             _ => family.tenant.to_string(),
         };
-        let query = if self.id == "rules.plan_backfill" { "?since=2025-01-01T00:00:00Z" } else { "" };
+        let query = match self.id.as_str() {
+            "rules.plan_backfill" => "?since=2025-01-01T00:00:00Z",
+            "masters.create" => "?name=new.mp4",
+            _ => "",
+        };
         self.path.replace("{id}", &id) + query
     }
 
@@ -63,6 +67,7 @@ impl Operation {
             }),
             "connections.consent" => json!({ "platform": "youtube" }),
             "rules.create" => rule,
+            "masters.create" => json!("the bytes of a video"),
             "rules.backfill" => json!({ "since": "2025-01-01T00:00:00Z", "per_day": 2 }),
             "rules.update" => json!({ "name": "changed", "spec": rule["spec"] }),
             "webhooks.create" => json!({ "url": "https://example.com/new", "events": ["repost.failed"] }),

@@ -13,8 +13,8 @@ use autorepost_core::{
     id::{PostId, RepostId, TenantId},
     job::{Finish, JobKind, NewJob},
     media::{Media, MediaKey},
-    memory::{Bench, MemoryMedia},
-    operator::Operator,
+    memory::{Bench, MemoryMedia, chunks},
+    operator::{NewMaster, Operator, Taken},
     port::{Admission, EntropyExt, NewPost},
     post::{Cursor, FoundPost, Post, PostKind},
     repost::Repost,
@@ -260,6 +260,9 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
     operator.record(Some(tenant), "test", &format!("{mark} subject"), "asked", "request").await.unwrap();
     let url = format!("https://example.com/{mark}");
     let (webhook, _) = operator.add_webhook(&url, &[]).await.unwrap();
+    let file = NewMaster { name: &format!("{mark}.mp4"), made_at: start(), sidecar: Default::default() };
+    let bytes = chunks(format!("{mark} bytes").into());
+    assert!(matches!(operator.take_master(file, bytes, 100).await.unwrap(), Taken::Kept(_)));
     let mut keys = BTreeMap::new();
     for role in Role::ALL {
         let (_, text) = operator.add_api_key(&format!("{mark} {role}"), role, false).await.unwrap();
