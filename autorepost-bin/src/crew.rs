@@ -184,7 +184,6 @@ fn span(job: &Job) -> Span {
         subject = %new.subject,
         repost = Empty,
         connection = Empty,
-        rule = Empty,
         attempt = job.attempts.saturating_add(1),
         epoch = job.epoch,
     );
@@ -199,10 +198,7 @@ fn span(job: &Job) -> Span {
         JobKind::TiktokSync | JobKind::SourceAudit | JobKind::FilePost | JobKind::TokenRefresh => {
             span.record("connection", display(new.subject));
         }
-        JobKind::Backfill => {
-            span.record("rule", display(new.subject));
-        }
-        JobKind::WebhookDelivery | JobKind::Upkeep => {}
+        JobKind::Backfill | JobKind::WebhookDelivery | JobKind::Upkeep => {}
     }
     span
 }

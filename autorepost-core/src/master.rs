@@ -30,12 +30,14 @@ const SHAPE_OFF_MAX_MILLI: u64 = 20;
 pub const SIDECAR_BYTES_MAX: u64 = 64 << 10;
 /// Longest name of a master, in characters.
 pub const NAME_CHARS_MAX: usize = 255;
-/// Longest caption and key in a sidecar, in characters.
+/// Longest caption in a sidecar, in characters.
 const TEXT_CHARS_MAX: usize = 5_000;
+/// Longest key in a sidecar, in characters: it is in the index of posts.
+const KEY_CHARS_MAX: usize = 200;
 /// What the key of a post begins with that is itself a file.
 const FILE_PREFIX: &str = "file:";
 
-/// A file of the creator's that waits for its post, or was given to it. Unique within its tenant by its bytes.
+/// A file of the creator's that waits for its post, was given to it, or is itself one. Unique within its tenant by its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Master {
     /// Its own id.
@@ -113,8 +115,8 @@ impl Sidecar {
         }
         match (&self.post, &self.key) {
             (Some(_), Some(_)) => bad("\"post\" names a post, \"key\" makes it one: only one of them can be meant"),
-            (None, Some(key)) if key.trim().is_empty() || key.chars().any(char::is_control) => {
-                bad("\"key\" must be a short text on one line")
+            (None, Some(key)) if !is_key(key) => {
+                bad("\"key\" must be 1 to 200 characters on one line, without / ? and #")
             }
             (None, Some(_)) if self.caption.is_none() => bad("what is itself a post needs a \"caption\""),
             (_, None) if self.posted_at.is_some() => {
@@ -143,6 +145,12 @@ impl Sidecar {
             pinned: false,
         })
     }
+}
+
+/// Whether a text can be a post's key, and be asked for by it.
+fn is_key(text: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '/' | '?' | '#');
+    !text.trim().is_empty() && text.chars().count() <= KEY_CHARS_MAX && !text.chars().any(odd)
 }
 
 impl FoundPost {
@@ -178,7 +186,7 @@ impl Master {
             PostKind::Video { duration_secs: None } => true,
             PostKind::Unusable { .. } => false,
         };
-        let other = self.sidecar.post.is_some() && !self.names(post);
+        let other = self.sidecar.key.is_some() || (self.sidecar.post.is_some() && !self.names(post));
         !other && is_near && self.in_time_for(post) && self.says_no_other(post)
     }
 

@@ -73,6 +73,9 @@ fn a_master_is_matched_by_duration_shape_and_time_or_by_name() {
     assert!(!one(says.clone()));
     says.sidecar.caption = Some("my DANCE, number 7: #fun!".into());
     assert!(one(says));
+    let mut own = master("a.mp4", -600, 12_300);
+    own.sidecar.key = Some("own".into());
+    assert!(!one(own));
     assert_eq!(find(&wanted, None, &[master("a.mp4", -600, 12_300)], &[]), Match::None, "the download is not known");
 }
 
@@ -115,7 +118,8 @@ fn a_sidecar_says_one_thing() {
     for (text, part) in [
         (r#"{"key": "a", "post": "7", "caption": "x"}"#, "only one of them"),
         (r#"{"key": "a"}"#, "needs a \"caption\""),
-        (r#"{"key": " ", "caption": "x"}"#, "short text"),
+        (r#"{"key": " ", "caption": "x"}"#, "1 to 200"),
+        (r#"{"key": "a/b", "caption": "x"}"#, "without /"),
         (r#"{"posted_at": "2026-11-01T10:00:00Z"}"#, "is for what has"),
         (r#"{"titel": "x"}"#, "titel"),
         ("no json", "not understood"),

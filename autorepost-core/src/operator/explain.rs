@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     Platform, Result,
+    backfill::Track,
     connection::Connection,
     decide::decide,
     filter,
@@ -103,7 +104,9 @@ impl Operator<'_> {
     async fn tell_backfills(&self, post: &Post, rules: &[Rule], untouched: &mut [Untouched]) -> Result<()> {
         for backfill in self.ports.backfills.list(Some(self.tenant)).await? {
             let Some(rule) = rules.iter().find(|rule| rule.id == backfill.rule) else { continue };
-            if !backfill.is_going() || !backfill.covers(post.found.posted_at) {
+            let place = (post.found.posted_at, post.id);
+            let ahead = |track: &Track| !track.done && track.after.is_none_or(|after| after < place);
+            if !backfill.is_going() || !backfill.covers(place.0) || !backfill.tracks.iter().any(ahead) {
                 continue;
             }
             let rule_for_older = backfill.rule_for_older(rule);

@@ -73,6 +73,19 @@ impl Operator<'_> {
         };
         let media = Media { key: stored.key, bytes: stored.bytes, facts };
         let now = self.ports.clock.now();
+        let master = Master {
+            id: MasterId::new(now, self.ports.entropy.bytes()),
+            tenant: self.tenant,
+            name: name.to_owned(),
+            made_at,
+            received_at: now,
+            sidecar,
+            media,
+            post: None,
+        };
+        // In any case, so that upkeep finds the bytes.
+        let is_new = self.ports.masters.keep(&master).await?;
+        let Master { sidecar, media, .. } = &master;
         let taken = match source {
             Some(source) => {
                 let found = sidecar.own_post(&source.handle, made_at, media.facts.duration_ms);
@@ -80,21 +93,10 @@ impl Operator<'_> {
                 let file = FilePost { found, media: media.clone() };
                 let job = NewJob::file(self.job_id(), &source, &file, now)?;
                 self.ports.jobs.enqueue(&[job]).await?;
-                Taken::Post(media, source)
+                Taken::Post(media.clone(), source)
             }
-            None => {
-                let master = Master {
-                    id: MasterId::new(now, self.ports.entropy.bytes()),
-                    tenant: self.tenant,
-                    name: name.to_owned(),
-                    made_at,
-                    received_at: now,
-                    sidecar,
-                    media: media.clone(),
-                    post: None,
-                };
-                if self.ports.masters.keep(&master).await? { Taken::Kept(master) } else { Taken::Known(media) }
-            }
+            None if is_new => Taken::Kept(master),
+            None => Taken::Known(media.clone()),
         };
         self.ports.wake.wake();
         Ok(taken)

@@ -48,6 +48,8 @@ pub struct MasterView {
     received_at: DateTime<Utc>,
     /// The id or the address of the post that it was said to belong to.
     names: Option<String>,
+    /// The key of the post that it is itself.
+    key: Option<String>,
     /// The post that has it; null while it waits for one.
     post: Option<Uuid>,
 }
@@ -63,6 +65,7 @@ impl From<Master> for MasterView {
             made_at: row.made_at,
             received_at: row.received_at,
             names: row.sidecar.post,
+            key: row.sidecar.key,
             post: row.post.map(|post| post.uuid()),
         }
     }
@@ -99,14 +102,13 @@ pub struct NewMasterAsk {
     #[param(max_length = 5000)]
     caption: Option<String>,
     /// It has no post elsewhere, and is itself one: by this name, once. Needs a caption.
-    #[param(min_length = 1, max_length = 5000)]
+    #[param(min_length = 1, max_length = 200)]
     key: Option<String>,
     /// When it counts as posted, as a post of its own; `made_at` without it.
     posted_at: Option<DateTime<Utc>>,
 }
 
-/// Lists the latest of the creator's own files, the oldest of them first. Those that are themselves posts are among the
-/// posts.
+/// Lists the latest of the creator's own files, the oldest of them first.
 #[utoipa::path(get, path = "/v1/masters", tag = "Masters", params(PageAsk),
     responses((status = 200, description = "A page of files", body = Page<MasterView>)))]
 pub async fn list(desk: Desk, Query(page): Query<PageAsk>) -> Answer<Page<MasterView>> {
