@@ -76,6 +76,8 @@ impl Default for Limits {
 
 /// Requests of outside automations at once: nobody has shown yet who they are when their body is read.
 const INCOMING_MAX: usize = 4;
+/// Uploads of files at once.
+const UPLOADS_MAX: usize = 4;
 
 /// What every request is answered from.
 #[derive(Clone)]
@@ -87,6 +89,7 @@ struct Parts {
     places: Arc<Semaphore>,
     crowd: Crowd,
     incoming_places: Arc<Semaphore>,
+    upload_places: Arc<Semaphore>,
     incoming: Option<SigningSecret>,
     redirect: Option<String>,
     bundles: Vec<Arc<AwsSecrets>>,
@@ -109,6 +112,7 @@ impl Api {
         bundles: Vec<Arc<AwsSecrets>>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(limits.requests_max));
+        let upload_places = Arc::new(Semaphore::new(UPLOADS_MAX));
         let incoming_places = Arc::new(Semaphore::new(INCOMING_MAX));
         let redirect = base.map(|base| format!("{base}{CALLBACK_PATH}"));
         Self(Arc::new(Parts {
@@ -117,6 +121,7 @@ impl Api {
             places,
             crowd: Crowd::default(),
             incoming_places,
+            upload_places,
             incoming,
             redirect,
             bundles,
@@ -130,6 +135,10 @@ impl Api {
 
     fn bundles(&self) -> &[Arc<AwsSecrets>] {
         &self.0.bundles
+    }
+
+    fn upload_places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.upload_places)
     }
 
     fn incoming_places(&self) -> Arc<Semaphore> {

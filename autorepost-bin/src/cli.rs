@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use autorepost_core::{
     Platform,
     access::Role,
+    backfill::{PER_DAY_DEFAULT, PER_DAY_MAX},
     rule::{HashtagRule, OnSourceDeleted},
     webhook::EventType,
 };
@@ -75,6 +76,9 @@ pub enum Command {
     Rules(Rules),
     /// Looks at the sources now, and tells what is new.
     Sync(Sync),
+    /// Publishes older posts, which a rule did not take because they were made before its start: the oldest first, some a
+    /// day. Without --since it tells how far that is.
+    Backfill(Backfill),
     /// Asks for a post's reposts: again after a failure, or in spite of a filter.
     Repost(Repost),
     /// Says what became of a repost in doubt, after a look at the account.
@@ -506,6 +510,29 @@ pub struct Sync {
     /// Only this source; all of them without it.
     #[arg(long, value_name = "ACCOUNT")]
     pub from: Option<String>,
+}
+
+/// Options of `backfill`.
+#[derive(Args)]
+pub struct Backfill {
+    /// The rule's name.
+    pub rule: String,
+    /// Take posts made since then: a day (2026-11-01) or a time (2026-11-01T12:00:00Z); "all" for every post.
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+    /// Take posts made before then; before the rule's own start without it.
+    #[arg(long, value_name = "TIME", value_parser = since, requires = "since")]
+    pub until: Option<Since>,
+    /// Posts a day to each destination account.
+    #[arg(long, value_name = "POSTS", default_value_t = PER_DAY_DEFAULT, requires = "since",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(PER_DAY_MAX)))]
+    pub per_day: u32,
+    /// Tell which posts would go where and when, and change nothing.
+    #[arg(long, requires = "since")]
+    pub dry_run: bool,
+    /// Call it off. What is on its way already goes on.
+    #[arg(long, conflicts_with = "since")]
+    pub stop: bool,
 }
 
 /// Options of `repost`.

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod backfill;
 mod check;
 mod checklist;
 mod consent;
@@ -116,6 +117,7 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Cookies(command) => cookies::cookies(&context, command).await,
         Command::Rules(options) => rules::rules(&context, options).await,
         Command::Sync(options) => posts::sync(&context, options).await,
+        Command::Backfill(options) => backfill::backfill(&context, options).await,
         Command::Repost(options) => posts::repost(&context, options).await,
         Command::Settle(options) => posts::settle(&context, options).await,
         Command::Posts(options) => posts::posts(&context, options).await,

@@ -21,7 +21,7 @@ use autorepost_platforms::{App, instagram::versions};
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
-use crate::{api::Limits, credential::app_settings};
+use crate::{api::Limits, credential::app_settings, inbox::Place};
 
 /// One thing that can be set. In the file it has the same name in lower case, without `AUTOREPOST_`.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("S3_ENCRYPTION", "bucket, sse-s3, or sse-kms:KEY; what the bucket does by itself without it"),
     secret("S3_ACCESS_KEY_ID", "access key of the bucket; the task's role without it"),
     secret("S3_SECRET_ACCESS_KEY", "its secret"),
+    setting("AUTOREPOST_DROP", "folder, or s3://BUCKET/PREFIX, where the creator's own files are dropped"),
+    setting("AUTOREPOST_DROP_WAIT", "seconds that a new post waits for its file there; 0 without it"),
     setting("AWS_REGION", "region of the bucket, the database and the bundles of secrets"),
     setting("AUTOREPOST_SECRETS_FILE", "JSON file, or folder with a file for each, of secrets that are not set here"),
     setting(
@@ -113,6 +115,8 @@ const REQUESTS_PER_MINUTE_MAX: u32 = Budget::LIMIT_MAX;
 const OTHERS: [&str; 3] = ["AUTOREPOST_CONFIG", "AUTOREPOST_LOG", "AUTOREPOST_LOG_FORMAT"];
 /// The file that is read when none is named.
 pub const FILE: &str = "autorepost.toml";
+/// Longest wait for a dropped file that can be set: a day, in seconds.
+const DROP_WAIT_MAX: u32 = 24 * 3600;
 /// Connections to the database that can be asked for.
 const DATABASE_CONNECTIONS_MAX: u32 = 200;
 /// How often bundles are read while a sandbox stands in for the platforms.
@@ -146,6 +150,10 @@ pub struct Config {
     pub database_connections_max: Option<u32>,
     /// Where Redis is, if there is one, and the authorities of its certificate.
     pub redis: Option<(Secret, Option<PathBuf>)>,
+    /// Where the creator's own files are dropped, if anywhere.
+    pub drop: Option<Place>,
+    /// How long a new post waits for one of them.
+    pub drop_wait: Duration,
     /// The bucket of the media, if there is one.
     pub bucket: Option<Bucket>,
     /// The region of what is on AWS.
@@ -276,7 +284,8 @@ impl Config {
 
     /// The numbers to work by: short waits for the sandbox, where every answer is quick.
     pub fn policy(&self) -> Policy {
-        if self.sandbox.is_some() { Policy::brisk() } else { Policy::default() }
+        let policy = if self.sandbox.is_some() { Policy::brisk() } else { Policy::default() };
+        Policy { master_wait: self.drop_wait, ..policy }
     }
 }
 
@@ -441,9 +450,26 @@ impl Values {
         }
     }
 
+    fn drop(&mut self) -> Option<Place> {
+        let text = self.get("AUTOREPOST_DROP")?.to_owned();
+        let Some(rest) = text.strip_prefix("s3://") else { return Some(Place::Folder(text.into())) };
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = prefix.trim_matches('/').to_owned();
+        if name.is_empty() || prefix.is_empty() {
+            self.problems.push("AUTOREPOST_DROP is not s3://BUCKET/PREFIX with a name and a prefix".into());
+            return None;
+        }
+        Some(Place::Bucket(self.bucket_called("AUTOREPOST_DROP", name.to_owned())?, prefix))
+    }
+
     fn bucket(&mut self) -> Option<Bucket> {
-        let keys = self.pair("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY").is_some();
         let name = self.get("S3_BUCKET")?.to_owned();
+        self.bucket_called("S3_BUCKET", name)
+    }
+
+    /// A bucket with the settings that all of them share.
+    fn bucket_called(&mut self, setting: &str, name: String) -> Option<Bucket> {
+        let keys = self.get("S3_ACCESS_KEY_ID").is_some();
         let region = self.get("S3_REGION").or(self.get("AWS_REGION")).map(Into::into);
         let ca = self.get("S3_CA").map(PathBuf::from);
         let encryption = match self.get("S3_ENCRYPTION") {
@@ -459,7 +485,8 @@ impl Values {
         };
         let endpoint = self.address("S3_ENDPOINT");
         let Some(region) = region.or_else(|| endpoint.as_ref().map(|_| "us-east-1".into())) else {
-            self.problems.push("S3_BUCKET is set, but its region is not: set S3_REGION or AWS_REGION".into());
+            self.problems
+                .push(format!("{setting} names a bucket, but its region is not set: set S3_REGION or AWS_REGION"));
             return None;
         };
         Some(Bucket { name, region, endpoint, ca, encryption, keys })
@@ -524,8 +551,12 @@ impl Values {
         let redis_ca = self.get("REDIS_CA").map(PathBuf::from);
         let redis = self.get("REDIS_URL").map(|url| (Secret::new(url), redis_ca));
         let region = self.get("AWS_REGION").map(Into::into);
+        // A pair, whatever bucket they are for.
+        self.pair("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY");
         let bucket = self.bucket();
         let secrets = Arc::new(secrets);
+        let drop = self.drop();
+        let drop_wait = self.number("AUTOREPOST_DROP_WAIT", 0..=DROP_WAIT_MAX);
         let mut app = |method| {
             let [id, secret] = app_settings(method);
             self.pair(id, secret).map(|_| App::new(secrets.clone(), [id, secret]))
@@ -570,6 +601,8 @@ impl Values {
             database_ca,
             database_connections_max,
             redis,
+            drop,
+            drop_wait: Duration::from_secs(drop_wait.unwrap_or_default().into()),
             bucket,
             region,
             aws: self.aws,

@@ -199,10 +199,10 @@ fn span(job: &Job) -> Span {
         | JobKind::RepostThumbnail => {
             span.record("repost", display(new.subject));
         }
-        JobKind::TiktokSync | JobKind::SourceAudit | JobKind::TokenRefresh => {
+        JobKind::TiktokSync | JobKind::SourceAudit | JobKind::FilePost | JobKind::TokenRefresh => {
             span.record("connection", display(new.subject));
         }
-        JobKind::WebhookDelivery | JobKind::Upkeep => {}
+        JobKind::Backfill | JobKind::WebhookDelivery | JobKind::Upkeep => {}
     }
     span
 }

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod crew;
 pub mod demo;
 pub mod health;
+pub mod inbox;
 pub mod landing;
 pub mod listener;
 pub mod rotation;

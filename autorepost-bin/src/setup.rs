@@ -156,6 +156,8 @@ impl Wiring {
             events,
             connections,
             rules: database.rules(),
+            backfills: database.backfills(),
+            masters: database.masters(),
             brakes: database.brakes(),
             posts: database.posts(),
             reposts: database.reposts(),

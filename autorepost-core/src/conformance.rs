@@ -10,7 +10,9 @@
 
 pub mod access;
 pub mod ambient;
+pub mod backfills;
 pub mod jobs;
+pub mod masters;
 pub mod media;
 pub mod pages;
 pub mod retention;
@@ -43,8 +45,8 @@ use crate::{
     memory::MemoryMedia,
     policy::after,
     port::{
-        AccessStore, Admission, After, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
-        NewPost, PostStore, RenditionStore, RepostStore, RuleStore, Step, WebhookStore,
+        AccessStore, Admission, After, AuditLog, BackfillStore, BrakeStore, Census, ConnectionStore, IdempotencyStore,
+        JobQueue, MasterStore, NewPost, PostStore, RenditionStore, RepostStore, RuleStore, Step, WebhookStore,
     },
     post::{Cursor, FoundPost, Post, PostKind},
     repost::{Entry, Repost},
@@ -67,6 +69,10 @@ pub struct Stores {
     pub posts: Arc<dyn PostStore>,
     /// The repost store.
     pub reposts: Arc<dyn RepostStore>,
+    /// Backfills.
+    pub backfills: Arc<dyn BackfillStore>,
+    /// The creator's own files.
+    pub masters: Arc<dyn MasterStore>,
     /// The brakes.
     pub brakes: Arc<dyn BrakeStore>,
     /// The job queue.
@@ -128,6 +134,17 @@ macro_rules! store_conformance {
             media_are_stale_once_no_post_needs_them,
             stale_media_are_listed_in_order_and_forgotten_under_a_lease,
             renditions_are_found_by_source_and_profile,
+        }
+        $crate::conformance_cases! { $run, backfills:
+            a_backfill_is_going_once,
+            a_backfill_is_written_under_its_version_and_lease,
+            turns_are_written_with_their_backfill_or_not_at_all,
+            posts_of_a_span_are_listed_the_oldest_first,
+        }
+        $crate::conformance_cases! { $run, masters:
+            a_master_is_kept_once_for_its_bytes,
+            a_master_is_given_to_one_post_under_a_lease,
+            old_masters_are_told_with_whether_a_post_names_their_bytes,
         }
         $crate::conformance_cases! { $run, pages: pages_are_whole_while_rows_are_added }
         $crate::conformance_cases! { $run, access:

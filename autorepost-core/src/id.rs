@@ -73,6 +73,8 @@ ids! {
     ApiKeyId = "API key";
     /// An endpoint that is told what happens.
     WebhookId = "webhook";
+    /// A file of the creator's.
+    MasterId = "master";
     /// A line of the audit log.
     AuditId = "audit log line";
 }

@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use crate::{
     Error, Platform,
+    backfill::Backfill,
     connection::Connection,
     id::{JobId, RepostId, TenantId},
+    pipeline::FilePost,
     repost::Repost,
     webhook::Webhook,
 };
@@ -22,6 +24,10 @@ pub enum JobKind {
     TiktokSync,
     /// Compares what a source lists with what was admitted. One for each source connection, for ever.
     SourceAudit,
+    /// Walks a source back for a rule, and gives older posts their turns. One for each backfill that is going.
+    Backfill,
+    /// Admits a file of the creator's that is itself a post.
+    FilePost,
     /// Fetches a post's media, checks it and renders the caption.
     RepostPrep,
     /// Publishes one repost.
@@ -42,9 +48,11 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::TiktokSync,
         Self::SourceAudit,
+        Self::Backfill,
+        Self::FilePost,
         Self::RepostPrep,
         Self::RepostPublish,
         Self::RepostLocate,
@@ -60,6 +68,8 @@ impl JobKind {
         match self {
             Self::TiktokSync => "tiktok_sync",
             Self::SourceAudit => "source_audit",
+            Self::Backfill => "backfill",
+            Self::FilePost => "file_post",
             Self::RepostPrep => "repost_prep",
             Self::RepostPublish => "repost_publish",
             Self::RepostLocate => "repost_locate",
@@ -81,6 +91,8 @@ impl JobKind {
             Self::RepostLocate => 35,
             Self::RepostThumbnail => 37,
             Self::SourceAudit => 38,
+            Self::Backfill => 39,
+            Self::FilePost => 29,
             Self::Upkeep => 40,
             Self::WebhookDelivery => 36,
             Self::RepostVerify => 37,
@@ -114,7 +126,7 @@ pub struct NewJob {
     pub kind: JobKind,
     /// The tenant that it works for.
     pub tenant: TenantId,
-    /// What it works on: the id of a connection, a repost or a webhook.
+    /// What it works on: the id of a connection, a repost, a rule or a webhook.
     pub subject: Uuid,
     /// Unique among all jobs that are not finished.
     pub key: String,
@@ -124,7 +136,7 @@ pub struct NewJob {
     pub run_at: DateTime<Utc>,
     /// Among due jobs of one priority the earliest goes first: the post's own time for work on posts.
     pub order_at: DateTime<Utc>,
-    /// What it brings along: the body of a message to an endpoint.
+    /// What it brings along: the body of a message to an endpoint, or a file that is itself a post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
 }
@@ -182,6 +194,29 @@ impl NewJob {
     /// The job that keeps a connection's credential alive.
     pub fn refresh(id: JobId, connection: &Connection, run_at: DateTime<Utc>) -> Self {
         Self::of_connection(id, JobKind::TokenRefresh, "refresh", connection, run_at)
+    }
+
+    /// The job that moves a backfill: in the lane of its source's sync, so that the two never read an account at once.
+    pub fn backfill(id: JobId, backfill: &Backfill, run_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind: JobKind::Backfill,
+            tenant: backfill.tenant,
+            subject: backfill.rule.uuid(),
+            key: backfill.job_key(),
+            lane: sync_key(backfill.source),
+            run_at,
+            order_at: run_at,
+            payload: None,
+        }
+    }
+
+    /// The job that admits a file of the creator's as a post of a source: in the lane of the source's sync.
+    pub(crate) fn file(id: JobId, source: &Connection, file: &FilePost, run_at: DateTime<Utc>) -> Result<Self, Error> {
+        let payload = serde_json::to_string(file)
+            .map_err(|cause| Error::internal("write job", "a post has no JSON form").source(cause))?;
+        let job = Self::of_connection(id, JobKind::FilePost, "sync", source, run_at);
+        Ok(Self { key: format!("{}:{}", source.id, file.found.key), payload: Some(payload), ..job })
     }
 
     /// The job that finds what was forgotten.

@@ -4,6 +4,7 @@
 //! environment: all of that comes in through [`port`].
 
 pub mod access;
+pub mod backfill;
 pub mod brake;
 mod breaker;
 pub mod caption;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod filter;
 pub mod id;
 pub mod job;
+pub mod master;
 pub mod media;
 pub mod memory;
 mod notice;

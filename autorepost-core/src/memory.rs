@@ -4,9 +4,11 @@
 
 mod access;
 mod ambient;
+mod backfills;
 mod consent;
 mod jobs;
 mod limiter;
+mod masters;
 mod media;
 mod platform;
 mod renditions;
@@ -36,10 +38,12 @@ pub use webhooks::MemoryNotifier;
 use crate::{
     Error, Platform, Result,
     access::{ApiKey, AuditEntry, Tenant},
+    backfill::Backfill,
     brake::{Brake, Scope},
     connection::{AuthMethod, Connection},
-    id::{ApiKeyId, AuditId, ConnectionId, JobId, PostId, RepostId, RuleId, TenantId, WebhookId},
+    id::{ApiKeyId, AuditId, ConnectionId, JobId, MasterId, PostId, RepostId, RuleId, TenantId, WebhookId},
     job::{Finish, Job, JobState, Lease, NewJob},
+    master::Master,
     media::{Media, MediaKey},
     port::{Authorizer, Clock, Consent, Destination, Entropy, IdempotencyKey, Ports, Source},
     post::{Cursor, Post},
@@ -67,6 +71,8 @@ struct World {
     rules: BTreeMap<RuleId, Rule>,
     brakes: BTreeMap<Scope, Brake>,
     posts: BTreeMap<PostId, Post>,
+    backfills: BTreeMap<RuleId, Backfill>,
+    masters: BTreeMap<MasterId, Master>,
     cursors: BTreeMap<(TenantId, ConnectionId), Cursor>,
     reposts: BTreeMap<RepostId, Repost>,
     journals: BTreeMap<RepostId, Vec<Entry>>,
@@ -265,6 +271,8 @@ impl Bench {
             brakes: memory.clone(),
             posts: memory.clone(),
             reposts: memory.clone(),
+            backfills: memory.clone(),
+            masters: memory.clone(),
             jobs: memory.clone(),
             access: memory.clone(),
             audit: memory.clone(),

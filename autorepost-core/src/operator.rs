@@ -4,10 +4,12 @@
 
 mod access;
 mod account;
+mod backfill;
 mod brake;
 mod consent;
 mod explain;
 mod jobs;
+mod master;
 mod plan;
 mod repost;
 mod webhooks;
@@ -15,9 +17,11 @@ mod webhooks;
 use std::collections::BTreeSet;
 
 pub use access::Summary;
+pub use backfill::{BackfillAsk, BackfillPlan, BackfillStatus, PlannedTurn};
 pub use brake::Resealed;
 pub use consent::{Asked as AskedConsent, Comeback, LOGIN_MAX};
 pub use explain::{Explanation, Next, Story, Untouched};
+pub use master::{NewMaster, Taken};
 pub use plan::{Forecast, Planned, PlannedRepost};
 pub use repost::{Asked, Destinations, Settled};
 pub use webhooks::SECRET_OVERLAP;

@@ -5,6 +5,7 @@
 
 mod admit;
 mod audit;
+mod backfill;
 mod commit;
 mod deliver;
 mod expiry;
@@ -12,6 +13,7 @@ mod fit;
 mod gone;
 mod kin;
 mod locate;
+mod master;
 mod patience;
 mod prep;
 mod publish;
@@ -24,4 +26,5 @@ mod upkeep;
 mod verify;
 
 pub(crate) use expiry::warns;
+pub(crate) use master::FilePost;
 pub(crate) use stepping::unusable;

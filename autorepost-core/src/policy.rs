@@ -31,6 +31,8 @@ pub struct Policy {
     pub audit_span: Duration,
     /// Pages that one audit reads at most.
     pub audit_pages_max: u32,
+    /// Time between two pages of a backfill.
+    pub backfill_page_every: Duration,
     /// How long a newer post waits for an older one of the same account that is still on its way.
     pub order_wait_max: Duration,
     /// Time between two questions about a commit in doubt, at first.
@@ -70,6 +72,8 @@ pub struct Policy {
     pub recheck_after: Duration,
     /// How long one download may take, however steadily its bytes come.
     pub fetch_max: Duration,
+    /// How long after a post was found its preparation waits for the creator's own file; not at all by default.
+    pub master_wait: Duration,
     /// The largest media that is fetched, in bytes.
     pub media_bytes_max: u64,
     /// How long the media of a post stay after its reposts came to their ends.
@@ -101,6 +105,7 @@ impl Default for Policy {
             audit_every: Duration::from_secs(6 * HOUR),
             audit_span: Duration::from_secs(30 * DAY),
             audit_pages_max: 100,
+            backfill_page_every: Duration::from_secs(5),
             order_wait_max: Duration::from_secs(10 * MINUTE),
             find_every: Duration::from_secs(15),
             commits_max: 5,
@@ -120,6 +125,7 @@ impl Default for Policy {
             expiring_before: Duration::from_secs(14 * DAY),
             recheck_after: Duration::from_secs(30 * MINUTE),
             fetch_max: Duration::from_secs(HOUR),
+            master_wait: Duration::ZERO,
             media_bytes_max: 4 << 30,
             media_kept: Duration::from_secs(30 * DAY),
             delivery_attempts_max: 10,
@@ -145,6 +151,7 @@ impl Policy {
             doubt_max: Duration::from_secs(120),
             hold: Duration::from_millis(500),
             audit_every: Duration::from_secs(30),
+            backfill_page_every: Duration::from_millis(100),
             hourly_max: 100_000,
             anomaly_max: 100_000,
             inspect_first: Duration::from_secs(3),

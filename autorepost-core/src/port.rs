@@ -4,7 +4,9 @@
 
 mod access;
 mod ambient;
+mod backfill;
 mod consent;
+mod master;
 mod media;
 mod platform;
 mod store;
@@ -19,7 +21,9 @@ pub use access::{
 pub use ambient::{
     Budget, Clock, Entropy, EntropyExt, EventSink, Permit, RateLimiter, Scratch, SecretSource, Signal, Wake, scratch,
 };
+pub use backfill::BackfillStore;
 pub use consent::{Answered, Consent, Exchanged, Invitation, LogIn, RETURNED_BYTES_MAX, Returned, check_scopes};
+pub use master::MasterStore;
 pub use media::{Body, ByteStream, Converter, MediaStore, Probe, RenditionStore, Stored, StoredBody};
 pub use platform::{
     Authorizer, Commit, Destination, Fetched, Finding, Grant, Identity, Listing, Poll, Progress, Publication, Source,
@@ -60,6 +64,10 @@ pub struct Ports {
     pub posts: Arc<dyn PostStore>,
     /// Keeps reposts.
     pub reposts: Arc<dyn RepostStore>,
+    /// Keeps backfills.
+    pub backfills: Arc<dyn BackfillStore>,
+    /// Keeps the creator's own files.
+    pub masters: Arc<dyn MasterStore>,
     /// Keeps jobs.
     pub jobs: Arc<dyn JobQueue>,
     /// Keeps tenants and the keys to the HTTP interface.

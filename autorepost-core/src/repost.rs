@@ -26,7 +26,7 @@ pub struct Repost {
     pub key: RepostKey,
     /// The post.
     pub post: PostId,
-    /// When the post was made public at its source: reposts go out in this order.
+    /// When the post was made public at its source, or when its turn came in a backfill: reposts go out in this order.
     pub posted_at: DateTime<Utc>,
     /// The rule that asked for it first.
     pub rule: RuleId,

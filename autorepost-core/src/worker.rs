@@ -95,6 +95,8 @@ impl Worker {
         let result = match job.new.kind {
             JobKind::TiktokSync => self.sync(&job).await,
             JobKind::SourceAudit => self.audit(&job).await,
+            JobKind::Backfill => self.backfill(&job).await,
+            JobKind::FilePost => self.take_file(&job).await,
             JobKind::RepostPrep => self.prep(&job).await,
             JobKind::RepostPublish => self.publish(&job).await,
             JobKind::RepostLocate => self.locate(&job).await,

@@ -6,6 +6,7 @@
 
 mod access;
 mod answers;
+mod backfills;
 mod brakes;
 mod census;
 mod config;
@@ -14,6 +15,7 @@ mod connections;
 mod jobs;
 mod link;
 mod login;
+mod masters;
 mod migration;
 mod posts;
 mod renditions;
@@ -27,8 +29,8 @@ use std::sync::Arc;
 use autorepost_core::{
     Error, ErrorKind, Result,
     port::{
-        AccessStore, AuditLog, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue, PostStore,
-        RenditionStore, RepostStore, RuleStore, WebhookStore,
+        AccessStore, AuditLog, BackfillStore, BrakeStore, Census, ConnectionStore, IdempotencyStore, JobQueue,
+        MasterStore, PostStore, RenditionStore, RepostStore, RuleStore, WebhookStore,
     },
 };
 use chrono::{DateTime, Utc};
@@ -157,6 +159,16 @@ impl Database {
 
     /// The rule store.
     pub fn rules(&self) -> Arc<dyn RuleStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The backfills.
+    pub fn backfills(&self) -> Arc<dyn BackfillStore> {
+        Arc::new(self.clone())
+    }
+
+    /// The creator's own files.
+    pub fn masters(&self) -> Arc<dyn MasterStore> {
         Arc::new(self.clone())
     }
 

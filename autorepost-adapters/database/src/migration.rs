@@ -31,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(Webhooks),
             Box::new(AccountTimes),
             Box::new(Renditions),
+            Box::new(Sources),
         ]
     }
 }
@@ -286,6 +287,37 @@ impl MigrationTrait for Renditions {
             source TEXT NOT NULL, profile TEXT NOT NULL, key TEXT NOT NULL, seq BIGINT NOT NULL, doc TEXT NOT NULL,
             PRIMARY KEY (source, profile, key))";
         manager.get_connection().execute_unprepared(create).await?;
+        Ok(())
+    }
+}
+
+/// Backfills, posts in the order in which they have their turns, and the creator's own files.
+struct Sources;
+
+impl MigrationName for Sources {
+    fn name(&self) -> &str {
+        "m0009_backfills_and_masters"
+    }
+}
+
+const SOURCES: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS backfills (
+        rule TEXT PRIMARY KEY, tenant TEXT NOT NULL, going BIGINT NOT NULL, began_at BIGINT NOT NULL,
+        version BIGINT NOT NULL, doc TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS posts_connection ON posts (tenant, connection, posted_at, id)",
+    "CREATE TABLE IF NOT EXISTS masters (
+        id TEXT PRIMARY KEY, tenant TEXT NOT NULL, media TEXT NOT NULL, made_at BIGINT NOT NULL,
+        received_at BIGINT NOT NULL, post_key TEXT, post TEXT, doc TEXT NOT NULL, UNIQUE (tenant, media))",
+    "CREATE INDEX IF NOT EXISTS masters_free ON masters (tenant, made_at, id) WHERE post IS NULL",
+    "CREATE INDEX IF NOT EXISTS masters_received ON masters (received_at, id)",
+];
+
+#[async_trait]
+impl MigrationTrait for Sources {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for sql in SOURCES {
+            manager.get_connection().execute_unprepared(sql).await?;
+        }
         Ok(())
     }
 }

@@ -124,16 +124,22 @@ impl PostStore for Database {
             values.push(sql::id(connection));
             text += &format!(" AND connection = ${}", values.len());
         }
+        if let Some(since) = query.since {
+            values.push(sql::time(since));
+            text += &format!(" AND posted_at >= ${}", values.len());
+        }
         if let Some(before) = query.before {
             values.push(sql::time(before));
             text += &format!(" AND posted_at < ${}", values.len());
         }
         if let Some((at, id)) = query.after {
             values.extend([sql::time(at), sql::id(id)]);
-            text += &format!(" AND (posted_at, id) < (${}, ${})", values.len() - 1, values.len());
+            let beyond = if query.oldest_first { ">" } else { "<" };
+            text += &format!(" AND (posted_at, id) {beyond} (${}, ${})", values.len() - 1, values.len());
         }
         values.push(sql::number(query.limit));
-        text += &format!(" ORDER BY posted_at DESC, id DESC LIMIT ${}", values.len());
+        let order = if query.oldest_first { "posted_at, id" } else { "posted_at DESC, id DESC" };
+        text += &format!(" ORDER BY {order} LIMIT ${}", values.len());
         let rows = sql::all(&self.db, OP_READ, text, values).await?;
         rows.iter().map(|row| sql::read(row, OP_READ)).collect()
     }

@@ -59,7 +59,7 @@ pub(crate) async fn insert(conn: &impl ConnectionTrait, repost: &Repost) -> Resu
     Ok(sql::run(conn, "add repost", insert, values).await? > 0)
 }
 
-async fn write_entry(tx: &Transaction, repost: RepostId, entry: &Entry) -> Result<()> {
+pub(crate) async fn write_entry(tx: &Transaction, repost: RepostId, entry: &Entry) -> Result<()> {
     let insert = "INSERT INTO journal (repost, seq, doc)
         SELECT $1, COALESCE(MAX(seq), 0) + 1, $2 FROM journal WHERE repost = $1";
     sql::run(tx, OP_STEP, insert, [sql::id(repost), sql::doc(OP_STEP, entry)?]).await?;

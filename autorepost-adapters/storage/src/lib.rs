@@ -1,10 +1,12 @@
 //! Where autorepost keeps media, and how it looks into them.
 
+mod inbox;
 mod links;
 mod local;
 mod probe;
 mod s3;
 
+pub use inbox::{Dropped, Inbox};
 pub use links::MediaLinks;
 pub use local::LocalMediaStore;
 pub use probe::Mp4Probe;

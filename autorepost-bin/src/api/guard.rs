@@ -39,6 +39,8 @@ pub const REQUEST_HEADER: &str = "x-request-id";
 const REQUEST_ID_MAX: usize = 64;
 /// How long what a request began may go on after its answer: it ends before its idempotency claim does.
 const WORK_MAX: Duration = Duration::from_secs(150);
+/// How long an upload may take: four gibibytes at ten megabits a second.
+const UPLOAD_MAX: Duration = Duration::from_secs(3_600);
 /// Window of the allowance of one key.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -93,13 +95,22 @@ pub async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     let need = Need::of(request.method(), path.as_str()).ok_or_else(Problem::internal)?;
-    let Ok(place) = api.places().try_acquire_owned() else { return Err(busy()) };
-    let request_max = api.limits().request_max;
+    // Uploads take long, and so have places of their own.
+    let places = if need.is_upload { api.upload_places() } else { api.places() };
+    let Ok(place) = places.try_acquire_owned() else { return Err(busy()) };
+    let (request_max, work_max) = match need.is_upload {
+        true => (UPLOAD_MAX, UPLOAD_MAX),
+        false => (api.limits().request_max, WORK_MAX),
+    };
     let passing = async move {
         let caller = admit(&api, need, request.headers()).await?;
         let share = api.crowd().enter(caller.key.id, api.limits().requests_of_key_max).ok_or_else(busy)?;
         // Nothing is asked with the body of a GET, so nothing is waited for.
-        let request = if need.changes() { read(&api, request).await? } else { request.map(|_| Body::empty()) };
+        let request = match need.changes() {
+            true if need.is_upload => request,
+            true => read(&api, request).await?,
+            false => request.map(|_| Body::empty()),
+        };
         Ok::<_, Problem>((api, caller, request, share))
     };
     let late = || {
@@ -112,7 +123,7 @@ pub async fn guard(
     // A task of its own: a client that goes away, or does not wait, must not leave something half done.
     let work = async move {
         let _places = (place, share);
-        match timeout(WORK_MAX, perform(&api, need, caller, request, next)).await {
+        match timeout(work_max, perform(&api, need, caller, request, next)).await {
             Ok(answer) => answer,
             Err(_) => {
                 tracing::error!(action = need.action, "a request did not end, and was given up");

@@ -27,12 +27,14 @@ pub struct Need {
     pub scope: Scope,
     /// Whether its answer may be kept and given again.
     pub repeatable: bool,
+    /// Whether its body is a file, which its handler reads as it comes.
+    pub is_upload: bool,
 }
 
 const fn need(method: &'static str, path: &'static str, action: &'static str, role: Role) -> Need {
     // What is posted may be asked again by its idempotency key; the other methods are as good twice as once.
     let repeatable = matches!(method.as_bytes(), b"POST");
-    Need { method, path, action, role, scope: Scope::Tenant, repeatable }
+    Need { method, path, action, role, scope: Scope::Tenant, repeatable, is_upload: false }
 }
 
 const fn whole(method: &'static str, path: &'static str, action: &'static str) -> Need {
@@ -68,6 +70,13 @@ pub const NEEDS: &[Need] = &[
     need("DELETE", "/v1/rules/{id}", "rules.remove", Operator),
     need("POST", "/v1/rules/{id}/pause", "rules.pause", Operator),
     need("POST", "/v1/rules/{id}/resume", "rules.resume", Operator),
+    need("GET", "/v1/rules/{id}/backfill", "rules.backfill_status", Viewer),
+    need("POST", "/v1/rules/{id}/backfill", "rules.backfill", Operator),
+    need("DELETE", "/v1/rules/{id}/backfill", "rules.end_backfill", Operator),
+    need("GET", "/v1/rules/{id}/backfill/plan", "rules.plan_backfill", Viewer),
+    need("GET", "/v1/masters", "masters.list", Viewer),
+    // What is dropped twice is known by its bytes.
+    Need { repeatable: false, is_upload: true, ..need("POST", "/v1/masters", "masters.create", Operator) },
     need("GET", "/v1/posts", "posts.list", Viewer),
     need("GET", "/v1/posts/{id}", "posts.get", Viewer),
     need("GET", "/v1/posts/{id}/explanation", "posts.explain", Viewer),

@@ -3,9 +3,11 @@
 #![expect(unused_qualifications, reason = "the macro that describes a route writes them")]
 
 pub mod access;
+pub mod backfills;
 pub mod brakes;
 pub mod connections;
 pub mod jobs;
+pub mod masters;
 pub mod posts;
 pub mod reposts;
 pub mod rules;
@@ -38,6 +40,9 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(rules::get, rules::update, rules::remove))
         .routes(routes!(rules::pause))
         .routes(routes!(rules::resume))
+        .routes(routes!(backfills::get, backfills::begin, backfills::end))
+        .routes(routes!(backfills::plan))
+        .routes(routes!(masters::list, masters::create))
         .routes(routes!(posts::list))
         .routes(routes!(posts::get))
         .routes(routes!(posts::explain))

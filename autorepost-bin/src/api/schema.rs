@@ -91,6 +91,8 @@ pub enum OwnerSchema {
 pub enum JobKindSchema {
     TiktokSync,
     SourceAudit,
+    Backfill,
+    FilePost,
     RepostPrep,
     RepostPublish,
     RepostLocate,

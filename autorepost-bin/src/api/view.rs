@@ -1,6 +1,7 @@
 //! What is shown of the core's rows: never a credential, and never a platform's ticket, with which one could upload.
 
 mod account;
+mod backfill;
 mod job;
 mod people;
 mod post;
@@ -8,6 +9,7 @@ mod repost;
 mod webhook;
 
 pub use account::{ConnectionView, RuleView};
+pub use backfill::{BackfillPlanView, BackfillView};
 pub use job::{BrakeView, JobStatsView, JobView};
 pub use people::{AuditView, KeyView, TenantView};
 pub use post::{ExplanationView, PlannedView, PostView};

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     crew,
     health::{self, Health, checks},
+    inbox,
     listener::{self, Served},
     setup,
     telemetry::{
@@ -121,6 +122,16 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
     if let Some(pulse) = pulse {
         greet(&ports, &config.instagram_version).await?;
         let name = format!("{}-{:08x}", parts.name(), ports.entropy.number() as u32);
+        if let Some(place) = &config.drop {
+            let inbox = setup::services::inbox(config, place)?;
+            let brisk = config.sandbox.is_some();
+            let (every, bytes_max) = (if brisk { SECOND / 2 } else { inbox::EVERY }, config.policy().media_bytes_max);
+            let watching = inbox::watch(inbox, ports.clone(), every, bytes_max, stopped.clone());
+            running.spawn(async {
+                watching.await;
+                Ok(())
+            });
+        }
         let worker = Arc::new(Worker::new(ports, config.policy(), name));
         running.spawn(async { Ok(crew::work(worker, pulse, stopped).await?) });
     }

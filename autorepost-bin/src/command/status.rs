@@ -46,8 +46,9 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
         .map(|one| json!({ "kind": one.kind, "state": one.state, "count": one.count, "oldest": one.oldest }))
         .collect();
     let brakes = operator.brakes().await?;
+    let backfills = operator.backfills().await?;
     let warning = versions::warning(&context.config.instagram_version, now);
-    let value = json!({ "warning": warning, "accounts": accounts, "reposts": states, "need": need, "jobs": jobs, "brakes": brakes });
+    let value = json!({ "warning": warning, "accounts": accounts, "reposts": states, "need": need, "jobs": jobs, "brakes": brakes, "backfills": backfills });
     context.show(&value, || {
         if connections.is_empty() {
             return "no account is connected: use \"autorepost connect\"\n".into();
@@ -81,6 +82,9 @@ pub async fn status(context: &Context) -> anyhow::Result<ExitCode> {
             if let Some(detail) = account["detail"].as_str() {
                 out.push_str(&format!("{}:@{}: {detail}\n", text("platform"), text("handle")));
             }
+        }
+        for backfill in &backfills {
+            out.push_str(&backfill.to_string());
         }
         out.push_str("\nreposts: ");
         let counts: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();

@@ -107,6 +107,9 @@ async fn on_test_accounts(
     let rule = operator.rule(rule).await?;
     let ports = operator.ports();
     list.run("sync", synced(operator, &sync_key(rule.source), wait)).await;
+    if !list.wrong().is_empty() {
+        return Ok(());
+    }
     let query = PostQuery { connection: Some(rule.source), limit: POSTS_MAX, ..PostQuery::default() };
     let mut unposted = None;
     for post in ports.posts.list(operator.tenant(), &query).await? {

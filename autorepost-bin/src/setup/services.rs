@@ -8,13 +8,14 @@ use autorepost_core::{Error, ErrorKind, Result, port::SecretSource, seal::Secret
 use autorepost_database::{CaBundle, Database, DatabaseConfig};
 use autorepost_redis::{Redis, RedisConfig};
 use autorepost_secrets::{AwsAccess, RdsIamConfig, RdsIamToken};
-use autorepost_storage::{S3Config, S3Credentials, S3MediaStore};
+use autorepost_storage::{Inbox, S3Config, S3Credentials, S3MediaStore};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::{
     ambient::SystemClock,
     config::{Bucket, Config, Origin},
+    inbox::{Place, QUIET},
 };
 
 /// The largest file of authorities that is read, in bytes.
@@ -129,20 +130,35 @@ pub async fn redis(config: &Config) -> anyhow::Result<Option<Redis>> {
 ///
 /// When its configuration is wrong.
 pub fn bucket(config: &Config, bucket: &Bucket) -> anyhow::Result<S3MediaStore> {
+    Ok(S3MediaStore::new(&s3(config, bucket)?)?)
+}
+
+/// Where files are dropped, as it is configured.
+pub fn inbox(config: &Config, place: &Place) -> anyhow::Result<Inbox> {
+    // A sandbox's posts come within seconds.
+    let quiet = if config.sandbox.is_some() { Duration::from_secs(1) } else { QUIET };
+    Ok(match place {
+        Place::Folder(folder) => Inbox::folder(folder, quiet)?,
+        Place::Bucket(bucket, prefix) => {
+            Inbox::bucket(&S3Config { prefix: prefix.clone(), ..s3(config, bucket)? }, quiet)?
+        }
+    })
+}
+
+fn s3(config: &Config, bucket: &Bucket) -> anyhow::Result<S3Config> {
     let credentials = match bucket.keys {
         true => S3Credentials::Secrets { source: config.secrets.clone(), reread: KEYS_REREAD },
         false => S3Credentials::Ambient(config.aws.clone()),
     };
     let ca_pem = bucket.ca.as_ref().map(|path| authorities("S3_CA", path)).transpose()?.map(String::into_bytes);
-    let s3 = S3Config {
+    Ok(S3Config {
         // Other servers than AWS's rarely have a name for each bucket.
         path_style: bucket.endpoint.is_some(),
         endpoint: bucket.endpoint.clone(),
         encryption: bucket.encryption.clone(),
         ca_pem,
         ..S3Config::new(&bucket.name, &bucket.region, credentials)
-    };
-    Ok(S3MediaStore::new(&s3)?)
+    })
 }
 
 fn authorities(name: &str, path: &PathBuf) -> anyhow::Result<String> {

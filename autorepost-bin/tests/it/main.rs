@@ -4,6 +4,7 @@
 
 mod after;
 mod api;
+mod backfill;
 mod bad_input;
 #[path = "../../../autorepost-adapters/platforms/tests/it/browser.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]
@@ -13,6 +14,7 @@ mod connect;
 mod conversion;
 mod cookies;
 mod faults;
+mod inbox;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]
 mod moto;

@@ -15,6 +15,7 @@ fn row<'a>(list: &'a Value, what: &str) -> &'a Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gates_open_when_everything_holds() {
     let stage = Stage::new().await;
+    stage.ok(&["status"]).await;
     let told = stage.fails(1, &["gate"]).await;
     assert!(told.contains("2 of 4 are wrong: tests, synthetic run"), "{told}");
     // A run that is not recorded opens nothing.

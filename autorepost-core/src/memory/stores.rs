@@ -207,11 +207,18 @@ impl PostStore for Memory {
             let wanted = |row: &&Post| {
                 row.tenant == tenant
                     && query.connection.is_none_or(|id| row.connection == id)
+                    && query.since.is_none_or(|since| row.found.posted_at >= since)
                     && query.before.is_none_or(|before| row.found.posted_at < before)
-                    && query.after.is_none_or(|after| (row.found.posted_at, row.id) < after)
+                    && query.after.is_none_or(|after| match query.oldest_first {
+                        true => (row.found.posted_at, row.id) > after,
+                        false => (row.found.posted_at, row.id) < after,
+                    })
             };
             let mut rows: Vec<_> = world.posts.values().filter(wanted).collect();
-            rows.sort_by_key(|row| std::cmp::Reverse((row.found.posted_at, row.id)));
+            rows.sort_by_key(|row| (row.found.posted_at, row.id));
+            if !query.oldest_first {
+                rows.reverse();
+            }
             Ok(rows.into_iter().take(query.limit as usize).cloned().collect())
         })
     }
@@ -377,7 +384,7 @@ impl World {
     }
 
     /// Adds a repost unless its key exists.
-    fn add(&mut self, repost: &Repost, job: Option<&NewJob>, entry: Option<&Entry>) -> bool {
+    pub(super) fn add(&mut self, repost: &Repost, job: Option<&NewJob>, entry: Option<&Entry>) -> bool {
         if self.reposts.values().any(|row| row.tenant == repost.tenant && row.key == repost.key) {
             return false;
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     Platform, Result,
+    backfill::Track,
     connection::Connection,
     decide::decide,
     filter,
@@ -92,12 +93,35 @@ impl Operator<'_> {
         reposts.sort_by(|a: &Story, b| (a.repost.key.platform, &a.handle).cmp(&(b.repost.key.platform, &b.handle)));
         let mut rules = self.rules().await?;
         rules.retain(|rule| rule.source == post.connection);
-        let untouched = untouched(post, &rules, &connections, &reposts);
+        let mut untouched = untouched(post, &rules, &connections, &reposts);
+        self.tell_backfills(post, &rules, &mut untouched).await?;
         Ok(Explanation { handle: handle(&connections, post.connection), post: post.clone(), reposts, untouched })
     }
 }
 
 impl Operator<'_> {
+    /// What a rule does not take by itself may have its turn in a backfill.
+    async fn tell_backfills(&self, post: &Post, rules: &[Rule], untouched: &mut [Untouched]) -> Result<()> {
+        for backfill in self.ports.backfills.list(Some(self.tenant)).await? {
+            let Some(rule) = rules.iter().find(|rule| rule.id == backfill.rule) else { continue };
+            let place = (post.found.posted_at, post.id);
+            let ahead = |track: &Track| !track.done && track.after.is_none_or(|after| after < place);
+            if !backfill.is_going() || !backfill.covers(place.0) || !backfill.tracks.iter().any(ahead) {
+                continue;
+            }
+            let rule_for_older = backfill.rule_for_older(rule);
+            let filters = &rule_for_older.spec.filters;
+            let taken = filter::admits(filters, &post.found.caption, duration(post), post.found.posted_at);
+            for one in untouched.iter_mut().filter(|one| one.rule == rule.name) {
+                one.why = match &taken {
+                    Ok(()) => format!("its turn in the rule's backfill is to come, {} a day", backfill.per_day),
+                    Err(refusal) => format!("{refusal}, so the rule's backfill passes over it"),
+                };
+            }
+        }
+        Ok(())
+    }
+
     /// What happens next to a repost, and who must act.
     pub async fn next(&self, repost: &Repost) -> Result<Next> {
         let job = self.ports.jobs.find(&repost.job_key()).await?;
@@ -107,6 +131,14 @@ impl Operator<'_> {
 
 fn handle(connections: &BTreeMap<ConnectionId, Connection>, id: ConnectionId) -> String {
     connections.get(&id).map_or_else(|| "an account that is gone".into(), |one| one.handle.clone())
+}
+
+/// The duration that the source told, in seconds.
+fn duration(post: &Post) -> Option<u32> {
+    match post.found.kind {
+        PostKind::Video { duration_secs } => duration_secs,
+        PostKind::Unusable { .. } => None,
+    }
 }
 
 /// The destinations of rules that a post has no repost to, and why: as decided now.
@@ -126,11 +158,8 @@ fn untouched(
             if reposts.iter().any(same) {
                 continue;
             }
-            let duration = match post.found.kind {
-                PostKind::Video { duration_secs } => duration_secs,
-                PostKind::Unusable { .. } => None,
-            };
-            let admitted = filter::admits(&rule.spec.filters, &post.found.caption, duration, post.found.posted_at);
+            let found = &post.found;
+            let admitted = filter::admits(&rule.spec.filters, &found.caption, duration(post), found.posted_at);
             let why = match admitted {
                 Err(refusal) => refusal.to_string(),
                 Ok(()) if decide(&post.found, std::slice::from_ref(rule), connections).is_empty() => {

@@ -96,7 +96,7 @@ impl Operator<'_> {
         Ok(planned)
     }
 
-    async fn plan_post(
+    pub(super) async fn plan_post(
         &self,
         source: &Connection,
         post: FoundPost,

@@ -36,7 +36,7 @@ pub(super) struct Seen<'a> {
     pub lister: ConnectionId,
 }
 
-type Connections = BTreeMap<ConnectionId, Connection>;
+pub(super) type Connections = BTreeMap<ConnectionId, Connection>;
 
 impl Worker {
     /// Admits what is new, looks anew at what is known, and answers with the keys of the new.
@@ -123,7 +123,13 @@ impl Worker {
         Ok(complete)
     }
 
-    fn admit(&self, connection: &Connection, found: &FoundPost, rules: &[Rule], destinations: &Connections) -> NewPost {
+    pub(super) fn admit(
+        &self,
+        connection: &Connection,
+        found: &FoundPost,
+        rules: &[Rule],
+        destinations: &Connections,
+    ) -> NewPost {
         let now = self.now();
         let post = Post {
             id: PostId::new(now, self.ports.entropy.bytes()),
@@ -148,7 +154,7 @@ impl Worker {
         Repost::of(RepostId::new(now, self.ports.entropy.bytes()), post, decision, now)
     }
 
-    async fn write_admission(
+    pub(super) async fn write_admission(
         &self,
         job: &Job,
         tenant: TenantId,

@@ -18,6 +18,7 @@ use crate::{
     media::Media,
     pipeline::{
         fit::Fit,
+        master::Mastered,
         stepping::{Gate, With, unusable},
     },
     policy::after,
@@ -31,7 +32,8 @@ use crate::{
 
 /// What fetching a post's media gave.
 enum Got {
-    Media(Media),
+    /// It, and what is worth telling of it.
+    Media(Media, Option<String>),
     Never(Reason),
     Later(Reason),
 }
@@ -65,8 +67,8 @@ impl Worker {
         let Some(post) = self.ports.posts.get(repost.tenant, repost.post).await? else {
             return self.skip(job, &repost, Reason::new(Owner::Nobody, "its post does not exist any more")).await;
         };
-        let media = match self.media_of(job, &repost, &post).await {
-            Ok(Got::Media(media)) => media,
+        let (media, told) = match self.media_of(job, &repost, &post).await {
+            Ok(Got::Media(media, told)) => (media, told),
             Ok(Got::Never(reason)) => return self.skip(job, &repost, reason).await,
             Ok(Got::Later(reason)) => {
                 self.hold(job, &repost, after(self.now(), self.policy.hold), reason).await?;
@@ -107,7 +109,7 @@ impl Worker {
             }
         };
 
-        let detail = notes.into_iter().chain(rendered.notes).collect::<Vec<_>>().join("; ");
+        let detail = told.into_iter().chain(notes).chain(rendered.notes).collect::<Vec<_>>().join("; ");
         let terms = Some(passage.rule.spec.terms(&passage.destination)?);
         let submission = Submission { media, content: rendered.content, terms };
         let run_at = passage.rule.spec.due_at(repost.posted_at).max(self.now());
@@ -127,7 +129,7 @@ impl Worker {
         if let Some(media) = &post.media {
             // The store may have been emptied since: then it is fetched again.
             if self.ports.media.size(&media.key).await? == Some(media.bytes) {
-                return Ok(Got::Media(media.clone()));
+                return Ok(Got::Media(media.clone(), None));
             }
         }
         // What may pass is asked anew: a person wants it tried, or it was shown meanwhile.
@@ -135,6 +137,14 @@ impl Worker {
             && !why.may_pass()
         {
             return Ok(Got::Never(Reason::new(Owner::Nobody, why.text())));
+        }
+        if post.found.is_file() {
+            return Ok(Got::Never(Reason::new(Owner::Operator, "its file is not stored any more: drop it again")));
+        }
+        match self.master_of(job, post, None).await? {
+            Mastered::Media(media, told) => return Ok(Got::Media(media, Some(told))),
+            Mastered::Wait(reason) => return Ok(Got::Later(reason)),
+            Mastered::Download(_) => {}
         }
         let op = "fetch media";
         let connection = self
@@ -169,8 +179,18 @@ impl Worker {
         }
         let facts = self.ports.probe.probe(&stored.key).await?;
         let media = Media { key: stored.key, bytes: stored.bytes, facts };
+        let told = match self.master_of(job, post, Some(&media.facts)).await? {
+            Mastered::Media(master, told) => {
+                if master.key != media.key {
+                    self.ports.media.remove(&media.key).await?;
+                }
+                return Ok(Got::Media(master, Some(told)));
+            }
+            Mastered::Wait(_) => None,
+            Mastered::Download(told) => told,
+        };
         self.ports.posts.set_media(job.lease(), post.tenant, post.id, &media).await?;
-        Ok(Got::Media(media))
+        Ok(Got::Media(media, told))
     }
 }
 

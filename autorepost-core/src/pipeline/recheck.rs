@@ -28,7 +28,8 @@ impl Worker {
     /// A source that cannot be asked withdraws nothing: what was taken from it shall not be lost because it is gone.
     pub(super) async fn is_withdrawn(&self, job: &Job, repost: &Repost) -> Result<Option<Reason>> {
         let Some(post) = self.ports.posts.get(repost.tenant, repost.post).await? else { return Ok(None) };
-        if self.now() < after(post.found_at, self.policy.recheck_after) {
+        // What is a post by a file alone is shown by no source.
+        if post.found.is_file() || self.now() < after(post.found_at, self.policy.recheck_after) {
             return Ok(None);
         }
         let connection = self.ports.connections.get(post.tenant, post.connection).await?;

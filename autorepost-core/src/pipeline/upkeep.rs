@@ -32,6 +32,9 @@ impl Worker {
             self.ports.jobs.enqueue(&jobs).await?;
             self.bring_near(&jobs).await?;
         }
+        for backfill in self.ports.backfills.list(None).await?.iter().filter(|one| one.is_going()) {
+            self.ports.jobs.enqueue(&[NewJob::backfill(self.job_id(), backfill, now)]).await?;
+        }
         let orphans = self.ports.reposts.orphans(ORPHANS_MAX).await?;
         let jobs: Vec<NewJob> = orphans
             .iter()
@@ -49,6 +52,7 @@ impl Worker {
         self.ports.audit.prune(before(now, self.policy.audit_log_kept), PRUNED_MAX).await?;
         // The last of all: a media store that is down keeps nothing else from being done.
         self.delete_stale_media(job).await?;
+        self.forget_masters().await?;
         let run_at = after(now, self.policy.upkeep_every);
         Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: None }))
     }
@@ -64,6 +68,19 @@ impl Worker {
             }
         }
         if far.is_empty() { Ok(()) } else { self.ports.jobs.hasten(&far).await }
+    }
+
+    /// Forgets the creator's files that came long ago, and deletes the bytes of those that no post has: first the bytes, as
+    /// below.
+    async fn forget_masters(&self) -> Result<()> {
+        let before = before(self.now(), self.policy.media_kept);
+        for (master, is_nobodys) in self.ports.masters.stale(before, STALE_MEDIA_MAX).await? {
+            if is_nobodys {
+                self.ports.media.remove(&master.media.key).await?;
+            }
+            self.ports.masters.forget(master.id).await?;
+        }
+        Ok(())
     }
 
     /// Deletes what nobody needs any more: first the bytes, then the post's word of them. A crash in between leaves a post

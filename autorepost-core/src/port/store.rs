@@ -102,8 +102,12 @@ pub struct NewPost {
 pub struct PostQuery {
     /// Only this source connection's.
     pub connection: Option<ConnectionId>,
+    /// Only those made public at or after this time.
+    pub since: Option<DateTime<Utc>>,
     /// Only those made public before this time.
     pub before: Option<DateTime<Utc>>,
+    /// The oldest first, instead of the newest.
+    pub oldest_first: bool,
     /// Only those that come after this one in the order of the list: where a page ended.
     pub after: Option<(DateTime<Utc>, PostId)>,
     /// At most so many.
@@ -135,7 +139,7 @@ pub trait PostStore: Send + Sync {
     /// The tenant's posts with this platform id, on whatever account: almost always one or none.
     async fn find(&self, tenant: TenantId, key: &str) -> Result<Vec<Post>>;
 
-    /// Posts, the newest first by the time when they were made public.
+    /// Posts by the time when they were made public, the newest first unless the query says otherwise.
     async fn list(&self, tenant: TenantId, query: &PostQuery) -> Result<Vec<Post>>;
 
     /// Replaces what the source tells of a post, while the lease holds ([`LeaseLost`](crate::ErrorKind::LeaseLost)).

@@ -38,6 +38,8 @@ fn run(case: fn(Stores) -> Case) {
         rules: memory.clone(),
         posts: memory.clone(),
         reposts: memory.clone(),
+        backfills: memory.clone(),
+        masters: memory.clone(),
         brakes: memory.clone(),
         jobs: memory.clone(),
         access: memory.clone(),

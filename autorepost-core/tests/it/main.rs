@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+mod backfill;
 mod conformance;
 mod consent;
 mod conversion;
@@ -9,6 +10,7 @@ mod documents;
 mod expiry;
 mod gone;
 mod kin;
+mod masters;
 mod operator;
 mod pipelines;
 mod recheck;

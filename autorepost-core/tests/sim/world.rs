@@ -155,6 +155,8 @@ impl World {
             audit: access.clone(),
             answers: access.clone(),
             census: access.clone(),
+            backfills: access.clone(),
+            masters: access.clone(),
             webhooks: access,
             notifier: Arc::new(MemoryNotifier::default()),
             media: shelf.clone(),

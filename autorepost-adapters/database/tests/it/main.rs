@@ -39,6 +39,8 @@ fn stores(database: &Database) -> Stores {
         rules: database.rules(),
         posts: database.posts(),
         reposts: database.reposts(),
+        backfills: database.backfills(),
+        masters: database.masters(),
         brakes: database.brakes(),
         jobs: database.jobs(),
         access: database.access(),

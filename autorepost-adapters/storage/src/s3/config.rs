@@ -105,6 +105,11 @@ impl S3Config {
         }
     }
 
+    /// Builds a client alone.
+    pub(crate) fn client(&self) -> Result<AmazonS3> {
+        self.build().map(|(client, _)| client)
+    }
+
     /// Builds the client; its credentials, when they can be replaced.
     pub(super) fn build(&self) -> Result<(AmazonS3, Option<Arc<SecretCredentials>>)> {
         let endpoint = self.endpoint()?;

@@ -230,7 +230,8 @@ pub async fn sync(desk: Desk, Path(id): Path<ConnectionId>) -> Answer<Connection
 /// How often a platform may be asked about one account on behalf of requests: it looks at what the session of the owner does.
 const QUESTIONS_MAX: u32 = 10;
 
-async fn sparingly(desk: &Desk, id: ConnectionId) -> Result<(), Problem> {
+/// Holds questions to a platform about one account below a rate.
+pub(super) async fn sparingly(desk: &Desk, id: ConnectionId) -> Result<(), Problem> {
     let ports = desk.ports();
     let now = ports.clock.now();
     let per = Duration::from_secs(60);

@@ -33,6 +33,7 @@ pub async fn list(desk: Desk, Query(page): Query<PageAsk>, Query(which): Query<P
         before: None,
         after: asked.after(PostId::from_uuid),
         limit: asked.rows(),
+        ..PostQuery::default()
     };
     let rows = desk.ports().posts.list(desk.tenant(), &query).await?;
     Ok(Json(asked.page(rows, |row| (row.found.posted_at, row.id.uuid()), PostView::from)))

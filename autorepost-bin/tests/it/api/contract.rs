@@ -1,11 +1,12 @@
 //! Every route of the OpenAPI document: who may ask, and that no tenant sees or touches another's rows.
 
 use autorepost::api::{COOKIES_PATH, NEEDS, PROBLEM_JSON, document};
-use autorepost_core::{ErrorKind, access::Role};
+use autorepost_core::{ErrorKind, access::Role, operator::BackfillAsk};
 use axum::http::{StatusCode, header};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::house::{Answer, Family, House, SECRET, rule_body};
+use super::house::{Answer, Family, House, SECRET, rule_body, start};
 
 /// An operation of the document.
 struct Operation {
@@ -37,7 +38,21 @@ impl Operation {
             "api-keys" => key_id(&family.keys[&Role::Viewer]),
             _ => family.tenant.to_string(),
         };
-        self.path.replace("{id}", &id)
+        let query = match self.id.as_str() {
+            "rules.plan_backfill" => "?since=2025-01-01T00:00:00Z",
+            "masters.create" => "?name=new.mp4",
+            _ => "",
+        };
+        self.path.replace("{id}", &id) + query
+    }
+
+    /// Does what must have been done before it can succeed.
+    async fn prepare(&self, house: &House, family: &Family) {
+        if matches!(self.id.as_str(), "rules.backfill_status" | "rules.end_backfill") {
+            let operator = autorepost_core::operator::Operator::new(&house.bench.ports, family.tenant, "somebody");
+            let ask = BackfillAsk { since: start() - TimeDelta::days(9), until: None, per_day: None };
+            operator.begin_backfill(&family.rule, &ask).await.unwrap();
+        }
     }
 
     /// A body that works for a family.
@@ -52,6 +67,8 @@ impl Operation {
             }),
             "connections.consent" => json!({ "platform": "youtube" }),
             "rules.create" => rule,
+            "masters.create" => json!("the bytes of a video"),
+            "rules.backfill" => json!({ "since": "2025-01-01T00:00:00Z", "per_day": 2 }),
             "rules.update" => json!({ "name": "changed", "spec": rule["spec"] }),
             "webhooks.create" => json!({ "url": "https://example.com/new", "events": ["repost.failed"] }),
             "reposts.ask" => json!({ "post": family.post }),
@@ -135,6 +152,7 @@ async fn a_key_does_what_its_role_allows_and_no_more() {
             let (path, body) = (operation.of(&house.ours), operation.body(&house.ours));
             assert_eq!(body.is_some(), operation.has_body, "{} needs a body here", operation.id);
             let before = house.bench.memory.reposts();
+            operation.prepare(&house, &house.ours).await;
             let answer = house.ask(house.key(role), &operation.method, &path, &[], body).await;
             let needed: Role = operation.role.parse().unwrap();
             if role < needed || operation.installation {
@@ -156,6 +174,7 @@ async fn an_installation_key_acts_in_the_tenant_that_it_names() {
         let (path, body) = (operation.of(&house.theirs), operation.body(&house.theirs));
         let tenant = house.theirs.tenant.to_string();
         let named = [("Autorepost-Tenant", tenant.as_str())];
+        operation.prepare(&house, &house.theirs).await;
         let answer = house.ask(&house.root, &operation.method, &path, &named, body).await;
         assert!(answer.status.is_success(), "{}: {}", operation.id, answer.text);
         assert!(operation.id == "tenants.list" || !answer.text.contains("OURS"), "{}: {}", operation.id, answer.text);
@@ -188,10 +207,10 @@ async fn another_tenants_rows_are_not_there() {
         is_problem(&foreign, StatusCode::NOT_FOUND);
         // What was never there is told in the same words.
         let made_up = "01a20edf-9619-702a-a29b-8477609ae73d";
-        let path = operation.path.replace("{id}", made_up);
+        let foreign_id = operation.of(&house.theirs).split(['/', '?']).nth(3).unwrap().to_owned();
+        let path = operation.of(&house.theirs).replace(&foreign_id, made_up);
         let unknown = house.ask(admin, &operation.method, &path, &[], operation.body(&house.ours)).await;
         is_problem(&unknown, StatusCode::NOT_FOUND);
-        let foreign_id = operation.of(&house.theirs).split('/').nth(3).unwrap().to_owned();
         assert_eq!(
             foreign.json["detail"].as_str().unwrap().replace(&foreign_id, made_up),
             unknown.json["detail"].as_str().unwrap()

@@ -13,12 +13,12 @@ use autorepost_core::{
     id::{PostId, RepostId, TenantId},
     job::{Finish, JobKind, NewJob},
     media::{Media, MediaKey},
-    memory::{Bench, MemoryMedia},
-    operator::Operator,
+    memory::{Bench, MemoryMedia, chunks},
+    operator::{NewMaster, Operator, Taken},
     port::{Admission, EntropyExt, NewPost},
     post::{Cursor, FoundPost, Post, PostKind},
     repost::Repost,
-    rule::{DestinationSpec, HashtagRule, Options, ReplySettings, Rule, RuleSpec},
+    rule::{DestinationSpec, Filters, HashtagRule, Options, ReplySettings, Rule, RuleSpec},
     state::{Event, Owner, Reason, RepostState, Ticket, apply},
     submission::{Content, Submission},
     webhook::{SigningSecret, Webhook},
@@ -223,8 +223,9 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
         trim: false,
         options,
     };
+    let since = Some(start() - TimeDelta::days(1));
     let spec = RuleSpec {
-        filters: Default::default(),
+        filters: Filters { since, ..Filters::default() },
         destinations: vec![to],
         delay_secs: 0,
         hourly_cap: None,
@@ -260,6 +261,9 @@ async fn family(bench: &Bench, tenant: TenantId, mark: &str) -> Family {
     operator.record(Some(tenant), "test", &format!("{mark} subject"), "asked", "request").await.unwrap();
     let url = format!("https://example.com/{mark}");
     let (webhook, _) = operator.add_webhook(&url, &[]).await.unwrap();
+    let file = NewMaster { name: &format!("{mark}.mp4"), made_at: start(), sidecar: Default::default() };
+    let bytes = chunks(format!("{mark} bytes").into());
+    assert!(matches!(operator.take_master(file, bytes, 100).await.unwrap(), Taken::Kept(_)));
     let mut keys = BTreeMap::new();
     for role in Role::ALL {
         let (_, text) = operator.add_api_key(&format!("{mark} {role}"), role, false).await.unwrap();

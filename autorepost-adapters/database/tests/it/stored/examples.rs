@@ -302,11 +302,22 @@ pub fn jobs() -> Vec<NewJob> {
         JobKind::TokenRefresh => NewJob::refresh(id(row), &connections[0], at(0)),
         JobKind::SourceAudit => NewJob::audit(id(row), &connections[0], at(0)),
         JobKind::Upkeep => NewJob::upkeep(id(row), at(0)),
-        JobKind::RepostVerify | JobKind::WebhookDelivery | JobKind::RepostThumbnail => {
+        JobKind::Backfill
+        | JobKind::FilePost
+        | JobKind::RepostVerify
+        | JobKind::WebhookDelivery
+        | JobKind::RepostThumbnail => {
             unreachable!("version 1 has none")
         }
     };
-    let later = [JobKind::SourceAudit, JobKind::RepostVerify, JobKind::WebhookDelivery, JobKind::RepostThumbnail];
+    let later = [
+        JobKind::SourceAudit,
+        JobKind::Backfill,
+        JobKind::FilePost,
+        JobKind::RepostVerify,
+        JobKind::WebhookDelivery,
+        JobKind::RepostThumbnail,
+    ];
     let known = JobKind::ALL.into_iter().filter(|kind| !later.contains(kind));
     known.enumerate().map(job).collect()
 }
