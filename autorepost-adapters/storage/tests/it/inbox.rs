@@ -106,8 +106,9 @@ fn what_changes_after_it_was_seen_is_not_read() {
 
 #[test]
 fn a_part_of_a_bucket_is_such_a_place() {
+    let endpoint = Weed::shared().endpoint();
     block_on(async {
-        let bucket = Raw::create(Weed::shared().endpoint()).await;
+        let bucket = Raw::create(endpoint).await;
         let config = S3Config { prefix: "drop/here".into(), ..bucket.config() };
         let inbox = Inbox::bucket(&config, QUIET).unwrap();
         assert!(inbox.look().await.unwrap().is_empty());
