@@ -160,7 +160,7 @@ pub async fn an_admission_is_all_or_nothing_and_knows_what_it_knows(stores: Stor
     let admission = Admission { posts, cursor: cursor.clone() };
     assert_eq!(stores.posts.admit(lease, source.tenant, source.id, &admission).await.unwrap(), []);
     let fresh = Post { connection: scene.destination.id, ..fresh };
-    assert_eq!(stores.posts.find(source.tenant, "second").await.unwrap(), [fresh.clone()]);
+    assert_eq!(stores.posts.find(source.tenant, "second").await.unwrap(), std::slice::from_ref(&fresh));
     assert_eq!(stores.reposts.get(source.tenant, other.id).await.unwrap(), None);
 
     stores.posts.set_media(lease, source.tenant, fresh.id, &media()).await.unwrap();
