@@ -1,5 +1,7 @@
 //! Faults: what goes wrong, where, and how often.
 
+pub(crate) mod answers;
+
 use std::time::Duration;
 
 use autorepost_core::Platform;

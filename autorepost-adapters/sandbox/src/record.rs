@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::server::{self, header};
+use crate::{hosts::vendor_host, server::header};
 
 /// Largest body that is recorded, in bytes. X's segments are the largest of those that are forms.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -103,7 +103,7 @@ pub(crate) async fn record(State(recorder): State<Arc<Recorder>>, request: Reque
     let path = request.uri().path().trim_start_matches('/').to_owned();
     let (prefix, rest) = path.split_once('/').unwrap_or((&path, ""));
     // The sandbox's own pages are nobody's contract.
-    let Some(host) = server::vendor_host(prefix) else { return next.run(request).await };
+    let Some(host) = vendor_host(prefix) else { return next.run(request).await };
     let (parts, body) = request.into_parts();
     let mut line = Line {
         host,

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, task:
 
 use autorepost_core::Platform;
 use axum::{
-    Json, Router,
+    Router,
     body::{Body, BodyDataStream},
     extract::Request,
     http::StatusCode,
@@ -13,12 +13,15 @@ use axum::{
     routing::get,
 };
 use futures_util::{StreamExt, stream::poll_fn};
-use serde_json::json;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use crate::{
     consent, control,
-    fault::{Effect, Refusal, Step},
+    fault::{
+        Effect, Step,
+        answers::{rate_limited, refused, unavailable},
+    },
+    hosts::Urls,
     instagram, page,
     record::{self, Recorder},
     tiktok,
@@ -42,81 +45,6 @@ pub struct SandboxConfig {
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self { addr: SocketAddr::from(([127, 0, 0, 1], 0)), timing: Timing::default(), seed: 1, record: None }
-    }
-}
-
-/// The vendors' hosts, each with the path under which the listener plays it.
-const HOSTS: [(&str, &str); 13] = [
-    ("tiktok", "www.tiktok.com"),
-    ("tiktok-api", "open.tiktokapis.com"),
-    ("instagram", "graph.instagram.com"),
-    ("instagram-api", "api.instagram.com"),
-    ("instagram-page", "www.instagram.com"),
-    ("facebook", "graph.facebook.com"),
-    ("facebook-upload", "rupload.facebook.com"),
-    ("facebook-page", "www.facebook.com"),
-    ("google", "www.googleapis.com"),
-    ("google-oauth", "oauth2.googleapis.com"),
-    ("google-accounts", "accounts.google.com"),
-    ("x", "api.x.com"),
-    ("x-page", "x.com"),
-];
-
-/// The vendor's host that is played under a path.
-pub(crate) fn vendor_host(prefix: &str) -> Option<&'static str> {
-    HOSTS.iter().find(|(path, _)| *path == prefix).map(|(_, host)| *host)
-}
-
-/// Base addresses, one for each vendor host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Urls {
-    /// `https://www.tiktok.com`.
-    pub tiktok: String,
-    /// `https://open.tiktokapis.com`.
-    pub tiktok_api: String,
-    /// `https://graph.instagram.com`.
-    pub instagram: String,
-    /// `https://api.instagram.com`.
-    pub instagram_api: String,
-    /// `https://www.instagram.com`.
-    pub instagram_page: String,
-    /// `https://graph.facebook.com`.
-    pub facebook: String,
-    /// `https://rupload.facebook.com`.
-    pub facebook_upload: String,
-    /// `https://www.facebook.com`.
-    pub facebook_page: String,
-    /// `https://www.googleapis.com`.
-    pub google: String,
-    /// `https://oauth2.googleapis.com`.
-    pub google_oauth: String,
-    /// `https://accounts.google.com`.
-    pub google_accounts: String,
-    /// `https://api.x.com`.
-    pub x: String,
-    /// `https://x.com`.
-    pub x_page: String,
-}
-
-impl Urls {
-    /// The addresses of a sandbox that listens on `base`.
-    pub fn at(base: &str) -> Self {
-        let at = |prefix: &str| format!("{base}/{prefix}");
-        Self {
-            tiktok: at("tiktok"),
-            tiktok_api: at("tiktok-api"),
-            instagram: at("instagram"),
-            instagram_api: at("instagram-api"),
-            instagram_page: at("instagram-page"),
-            facebook: at("facebook"),
-            facebook_upload: at("facebook-upload"),
-            facebook_page: at("facebook-page"),
-            google: at("google"),
-            google_oauth: at("google-oauth"),
-            google_accounts: at("google-accounts"),
-            x: at("x"),
-            x_page: at("x-page"),
-        }
     }
 }
 
@@ -149,11 +77,11 @@ impl Sandbox {
             .nest("/instagram-api", instagram::login::code_routes())
             .nest("/instagram-page", instagram::login::page())
             .nest("/facebook", instagram::routes().merge(instagram::login::facebook_routes()))
-            .nest("/facebook-upload", instagram::upload_routes())
+            .nest("/facebook-upload", instagram::upload::routes())
             .nest("/facebook-page", instagram::login::facebook_page())
             .nest("/google", youtube::routes())
-            .nest("/google-oauth", youtube::token_routes())
-            .nest("/google-accounts", youtube::page())
+            .nest("/google-oauth", youtube::login::routes())
+            .nest("/google-accounts", youtube::login::page())
             .nest("/x", x::routes())
             .nest("/x-page", x::login::page())
             .with_state(Arc::clone(&world));
@@ -294,71 +222,6 @@ fn halve(request: Request) -> Request {
         std::future::ready(chunk)
     });
     Request::from_parts(parts, Body::from_stream(stream))
-}
-
-fn unavailable() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable").into_response()
-}
-
-fn rate_limited(platform: Platform, secs: u64) -> Response {
-    let secs_text = secs.to_string();
-    match platform {
-        Platform::X => {
-            let reset = (World::now().timestamp() + secs.cast_signed()).to_string();
-            let headers = [
-                ("x-rate-limit-limit", "100".to_owned()),
-                ("x-rate-limit-remaining", "0".to_owned()),
-                ("x-rate-limit-reset", reset),
-            ];
-            let body = json!({"title": "Too Many Requests", "detail": "Too Many Requests", "type": "about:blank", "status": 429});
-            (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
-        }
-        Platform::Instagram => {
-            let usage = json!({"business": [{"type": "instagram", "call_count": 100, "estimated_time_to_regain_access": secs.div_ceil(60)}]});
-            let body = json!({"error": {"message": "(#80002) There have been too many calls to this Instagram account.",
-                "type": "OAuthException", "code": 80002, "fbtrace_id": "Asandbox"}});
-            let headers = [("x-business-use-case-usage", usage.to_string()), ("retry-after", secs_text)];
-            (StatusCode::BAD_REQUEST, headers, Json(body)).into_response()
-        }
-        Platform::TikTok => {
-            let error = json!({"code": "rate_limit_exceeded", "message": "", "log_id": "2026sandbox"});
-            let body = json!({"data": {}, "error": error});
-            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", secs_text)], Json(body)).into_response()
-        }
-        Platform::YouTube => {
-            let body = json!({"error": {"code": 429, "message": "Rate limit exceeded.",
-                "errors": [{"domain": "usageLimits", "reason": "rateLimitExceeded", "message": "Rate limit exceeded."}]}});
-            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", secs_text)], Json(body)).into_response()
-        }
-    }
-}
-
-/// A refusal in a platform's own form.
-fn refused(platform: Platform, refusal: &Refusal) -> Response {
-    let Refusal { status, code, message } = refusal;
-    let body = match platform {
-        Platform::Instagram => {
-            let (code, subcode) = code.split_once('/').unwrap_or((code, ""));
-            let number = |text: &str| text.parse::<i64>().ok();
-            let mut error =
-                json!({"message": message, "type": "OAuthException", "code": number(code), "fbtrace_id": "Asandbox"});
-            if let Some(subcode) = number(subcode) {
-                error["error_subcode"] = subcode.into();
-            }
-            json!({ "error": error })
-        }
-        Platform::X => {
-            let kind = match code.as_str() {
-                "" => "about:blank".to_owned(),
-                code => format!("https://api.twitter.com/2/problems/{code}"),
-            };
-            json!({"title": "Refused", "detail": message, "type": kind, "status": status})
-        }
-        _ => json!({"error": {"code": status, "message": message,
-            "errors": [{"domain": "youtube", "reason": code, "message": message}]}}),
-    };
-    let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, Json(body)).into_response()
 }
 
 pub(crate) fn header<'a>(headers: &'a axum::http::HeaderMap, name: &str) -> Option<&'a str> {

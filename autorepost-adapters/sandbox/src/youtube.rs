@@ -1,6 +1,7 @@
-//! YouTube: resumable sessions, channels and upload lists, with OAuth 2.0.
+//! YouTube: resumable sessions and thumbnails; channels and lists in `lists`, tokens in `login`.
 
 mod lists;
+pub(crate) mod login;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,7 +17,6 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    consent::{self, Login, Presented, Refused},
     fault::Step,
     receive,
     server::{header, token_of, under_faults},
@@ -55,21 +55,6 @@ pub(crate) fn routes() -> Router<Arc<World>> {
             post(async |State(world): Worldly, request: Request| thumbnail(world, request).await),
         )
         .merge(lists::routes())
-}
-
-/// Google's tokens.
-pub(crate) fn token_routes() -> Router<Arc<World>> {
-    Router::new().route(
-        "/token",
-        post(async |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, token).await
-        }),
-    )
-}
-
-/// The page on which owners allow access.
-pub(crate) fn page() -> Router<Arc<World>> {
-    Router::new().route("/o/oauth2/v2/auth", consent::authorize(Login::Google))
 }
 
 /// What a PUT to a session says of itself.
@@ -264,83 +249,6 @@ async fn thumbnail(world: Arc<World>, request: Request) -> Response {
             Json(json!({"kind": "youtube#thumbnailSetResponse", "items": [item]})).into_response()
         }
     }
-}
-
-async fn token(world: Arc<World>, request: Request) -> Response {
-    let bytes = to_bytes(request.into_body(), JSON_BYTES_MAX).await.unwrap_or_default();
-    let form: BTreeMap<_, _> = url::form_urlencoded::parse(&bytes).into_owned().collect();
-    let told = |name: &str| form.get(name).cloned().unwrap_or_default();
-    let bad = |code: &str, text: &str| {
-        (StatusCode::BAD_REQUEST, Json(json!({"error": code, "error_description": text}))).into_response()
-    };
-    if told("grant_type") == "authorization_code" {
-        return exchange(&world, &form);
-    }
-    if told("grant_type") != "refresh_token" {
-        return bad("unsupported_grant_type", "Invalid grant_type");
-    }
-    let mut state = world.lock();
-    let access = format!("ya29.sandbox{}", state.next());
-    let revoked = state.expired.contains(&told("refresh_token"));
-    let is_client = |id: &str, secret: &str| id == told("client_id") && secret == told("client_secret");
-    if !state.youtube.iter().any(|channel| is_client(&channel.client_id, &channel.client_secret)) {
-        return (StatusCode::UNAUTHORIZED, bad("invalid_client", "The provided client secret is invalid."))
-            .into_response();
-    }
-    let channel = state.youtube.iter_mut().find(|channel| {
-        channel.refresh == told("refresh_token")
-            && channel.client_id == told("client_id")
-            && channel.client_secret == told("client_secret")
-    });
-    match channel.filter(|_| !revoked) {
-        Some(channel) => {
-            channel.access.clone_from(&access);
-            Json(json!({"access_token": access, "expires_in": 3599, "token_type": "Bearer"})).into_response()
-        }
-        None => bad("invalid_grant", "Token has been expired or revoked."),
-    }
-}
-
-/// Gives a token for a code. The channel's earlier tokens go on working.
-fn exchange(world: &World, form: &BTreeMap<String, String>) -> Response {
-    let told = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let presented = Presented {
-        client: told("client_id"),
-        secret: told("client_secret"),
-        code: told("code"),
-        redirect: told("redirect_uri"),
-        verifier: form.get("code_verifier").map(String::as_str),
-    };
-    let mut state = world.lock();
-    let allowed = match consent::redeem(&mut state, Login::Google, &presented) {
-        Ok(allowed) => allowed,
-        Err(refused) => {
-            let (status, code, text) = match refused {
-                Refused::App => (StatusCode::UNAUTHORIZED, "invalid_client", "Unauthorized"),
-                Refused::Code => (StatusCode::BAD_REQUEST, "invalid_grant", "Malformed auth code."),
-                Refused::Redirect => (StatusCode::BAD_REQUEST, "redirect_uri_mismatch", "Bad Request"),
-            };
-            return (status, Json(json!({"error": code, "error_description": text}))).into_response();
-        }
-    };
-    let Some(channel) = state.youtube.iter().find(|one| allowed.accounts.contains(&one.id)).cloned() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let (number, access) = (state.next(), format!("ya29.sandbox{}", state.next()));
-    let mut body = json!({"access_token": access, "expires_in": 3599, "scope": allowed.scopes.join(" "),
-        "token_type": "Bearer"});
-    let mut granted = YouTubeChannel {
-        access,
-        client_id: presented.client.into(),
-        client_secret: presented.secret.into(),
-        ..channel
-    };
-    if !state.no_refresh_token {
-        granted.refresh = format!("1//sandbox{number}");
-        body["refresh_token"] = json!(granted.refresh);
-    }
-    state.youtube.push(granted);
-    Json(body).into_response()
 }
 
 fn authorized(world: &World, request: &Request) -> Result<YouTubeChannel, Box<Response>> {

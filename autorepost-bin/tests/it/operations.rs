@@ -46,7 +46,7 @@ async fn a_synthetic_run_by_the_workers_and_a_budget_that_is_spent() {
     let told = stage.fails(1, &["synthetic", "--rule", "tests", "--wait", "1"]).await;
     assert!(told.contains("sync") && told.contains("is one running?"), "{told}");
     stage.add_posts([1, 2, 3]);
-    let mut daemon = stage.start().await;
+    let daemon = stage.start().await;
     until("the posts are found", async || stage.ok(&["posts"]).await.as_array().unwrap().len() == 3).await;
     let run = stage.ok(&["synthetic", "--rule", "tests", "--record", "--wait", &LIMIT.as_secs().to_string()]).await;
     assert_eq!(row(&run, "X: published")["ok"], true, "{run}");

@@ -11,7 +11,6 @@ use autorepost_core::{
     memory::{MemoryMedia, SeededEntropy, chunks},
     port::{Clock, Destination, MediaStore, Poll, Progress, Publication, StoredBody},
     rule::{Privacy, ReplySettings},
-    seal::Secret,
     state::Ticket,
     submission::{Content, Submission},
 };

@@ -7,9 +7,8 @@ use axum::{
     Json, Router,
     body::to_bytes,
     extract::{Request, State},
-    http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::post,
 };
 use serde_json::json;
 

@@ -13,7 +13,10 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
-use super::{Head, JSON_BYTES_MAX, PLATFORM, Worldly, verified};
+use super::{
+    JSON_BYTES_MAX, PLATFORM, Worldly,
+    signature::{Head, verified},
+};
 use crate::{
     consent::{self, Asked, Login, Presented, Refused},
     fault::Step,
