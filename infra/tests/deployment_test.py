@@ -1,9 +1,15 @@
-"""Tests of scripts/deployment.py against a small ECS and CodeDeploy in memory: what happens in which order, and the way back."""
+"""Tests of scripts/deployment.py against a small ECS and CodeDeploy in memory: what happens in which order, and the way back; and of
+scripts/test-status."""
+import importlib.machinery
+import importlib.util
 import sys
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts"))
+SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+# A script without an extension leaves its bytecode beside itself otherwise.
+sys.dont_write_bytecode = True
 from deployment import Environment, Failed
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
@@ -117,6 +123,26 @@ class Deployment(unittest.TestCase):
         self.assertIn("`smoke https://api.example.com` ended with 1", failure)
         self.assertEqual(aws.said[3:], ["smoke on worker:2", "api to api:1", "worker to worker:1"])
         self.assertEqual(aws.running, {"worker": "worker:1", "api": "api:1"})
+
+
+class TestStatus(unittest.TestCase):
+    """What `scripts/test-status` makes of a commit's check runs."""
+
+    def report(self, *runs):
+        loader = importlib.machinery.SourceFileLoader("test_status", str(SCRIPTS / "test-status"))
+        script = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(script)
+        return script.report("abc", [dict(zip(("id", "name", "status", "conclusion"), run)) for run in runs])
+
+    def test_the_newest_run_of_each_test_counts(self):
+        runs = [(2, "Test / Test", "completed", "success"), (1, "Test / Test", "completed", "failure"), (3, "Deploy", "in_progress", None)]
+        self.assertTrue(self.report(*runs)["passed"])
+        self.assertFalse(self.report(*runs, (4, "Test", "completed", "failure"))["passed"])
+        self.assertFalse(self.report(*runs, (5, "Test / Test", "in_progress", None))["passed"])
+
+    def test_a_commit_without_a_test_has_not_passed(self):
+        self.assertEqual(self.report((1, "Advisories", "completed", "success"))["detail"], "no test ran for it")
+        self.assertFalse(self.report()["passed"])
 
 
 if __name__ == "__main__":
