@@ -93,6 +93,22 @@ pub enum Command {
     /// Works with the keys that seal credentials.
     #[command(subcommand)]
     Keys(Keys),
+    /// Works with secrets, wherever they are kept.
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// Looks from outside whether a deployment works: probes, document, refusals, TLS, and that a worker runs a job, for which
+    /// it takes the key in AUTOREPOST_API_KEY. Exit code 1 names what fails.
+    Smoke(Smoke),
+    /// Takes a post all the way, from the source to three destinations of a sandbox, on a database of its own. Exit code 1 when it
+    /// is not published exactly once everywhere.
+    Synthetic(Synthetic),
+    /// Holds the last 24 hours against the objectives. Exit code 1 when the error budget of one is spent.
+    Slo(Slo),
+    /// The gates before production: tests, migrations, a synthetic run, error budgets. Exit code 1 names what holds it.
+    Gate(Gate),
+    /// Publishes for hours against a sandbox where everything goes wrong, and compares the two books at the end. Exit code
+    /// 1 for a duplicate or a loss.
+    Soak(Soak),
     /// Works with tenants: whose accounts, rules and posts are kept apart.
     #[command(subcommand)]
     Tenants(Tenants),

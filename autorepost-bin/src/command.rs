@@ -3,14 +3,22 @@
 mod access;
 mod accounts;
 mod check;
+mod checklist;
 mod consent;
 mod cookies;
+mod gate;
+mod keys;
 mod posts;
 mod refresh;
 mod rules;
 mod run;
 mod sandbox;
+mod secrets;
+mod slo;
+mod smoke;
+mod soak;
 mod status;
+mod synthetic;
 mod webhooks;
 
 use std::{fmt, process::ExitCode, sync::Arc};
@@ -27,7 +35,7 @@ use serde::Serialize;
 
 use crate::{
     ambient::Log,
-    cli::{Cli, Command, Keys},
+    cli::{self, Cli, Command, Keys},
     config::Config,
     demo,
     screen::{Bars, Screen},
@@ -94,7 +102,11 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
     match cli.command {
         Command::Demo(options) => return demo::command(options, screen, cli.json).await,
         Command::Sandbox(options) => return sandbox::serve(options, cli.json).await,
-        Command::Keys(Keys::Generate) => return generate_key(cli.json),
+        Command::Keys(Keys::Generate) => return keys::generate(cli.json),
+        Command::Secrets(cli::Secrets::Check) => {
+            return secrets::check(cli.config.as_deref(), environment()?, cli.json).await;
+        }
+        Command::Synthetic(options) => return synthetic::command(options, screen, cli.json).await,
         _ => {}
     }
     let config = config.context("a command needs a configuration")??;
@@ -124,7 +136,14 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Tenants(command) => access::tenants(&context, command).await,
         Command::ApiKeys(command) => access::api_keys(&context, command).await,
         Command::Webhooks(command) => webhooks::webhooks(&context, command).await,
-        Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => unreachable!("they returned above"),
+        Command::Keys(command) => keys::keys(&context, command).await,
+        Command::Smoke(options) => smoke::smoke(&context, options).await,
+        Command::Slo(options) => slo::slo(&context, options).await,
+        Command::Gate(options) => gate::gate(&context, options).await,
+        Command::Soak(options) => soak::soak(&context, options).await,
+        Command::Demo(_) | Command::Sandbox(_) | Command::Secrets(_) | Command::Synthetic(_) => {
+            unreachable!("they returned above")
+        }
     }
 }
 
@@ -143,7 +162,11 @@ fn environment() -> anyhow::Result<Vec<(String, String)>> {
 /// The configuration, or what is wrong with it; nothing for a command that needs none.
 pub async fn configuration(cli: &Cli) -> Option<anyhow::Result<Config>> {
     match cli.command {
-        Command::Demo(_) | Command::Sandbox(_) | Command::Keys(_) => None,
+        Command::Demo(_)
+        | Command::Sandbox(_)
+        | Command::Keys(Keys::Generate)
+        | Command::Secrets(_)
+        | Command::Synthetic(_) => None,
         _ => Some(async { Ok(Config::load(cli.config.as_deref(), environment()?).await?) }.await),
     }
 }
@@ -197,15 +220,4 @@ pub(crate) fn brief(text: &str, max: usize) -> String {
         Some((at, _)) => format!("{}…", line[..at].trim_end()),
         None => line.to_owned(),
     }
-}
-
-fn generate_key(as_json: bool) -> anyhow::Result<ExitCode> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
-    let key = autorepost_core::seal::generate(bytes);
-    match as_json {
-        true => println!("{}", serde_json::json!({ "key": key.expose() })),
-        false => println!("{}", key.expose()),
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -1,31 +1,28 @@
 //! The demo: the whole pipeline against the sandbox, with real videos, and a comparison of what we know with what the
 //! public sees.
 
+pub mod plot;
+pub mod rehearsal;
 mod report;
+pub mod soak;
 pub mod stage;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use autorepost_converter::FfmpegConfig;
 use autorepost_core::{
     id::TenantId,
     job::locate_key,
-    policy::Policy,
     port::{EventSink, Ports, RepostQuery, Signal},
     repost::Repost,
-    seal::KeyRing,
     state::RepostState,
-    worker::Worker,
 };
-use autorepost_database::{Database, DatabaseConfig};
 use autorepost_sandbox::Sandbox;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
-    cli, crew,
+    cli,
     screen::{Bars, Screen},
-    setup::{Media, Platforms, Wiring},
     signal,
 };
 
@@ -33,8 +30,8 @@ pub use report::Report;
 
 /// How long the demo may take before it gives up.
 const TIME_MAX: Duration = Duration::from_secs(180);
-/// Reposts that the demo looks at.
-const REPOSTS_MAX: u32 = 1_000;
+/// Rows that one query reads: those of the longest soak.
+const ROWS_MAX: u32 = 2_000_000;
 
 /// What the demo does.
 #[derive(Clone, Default)]
@@ -86,59 +83,43 @@ pub async fn run(options: &Options) -> anyhow::Result<(Report, Sandbox)> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let scene = stage::Options { seed: options.seed, port: 0, videos: options.videos.clone() };
     let sandbox = stage::sandbox(&scene, folder).await?;
-    let key = autorepost_core::seal::generate(random()?);
-    let keys = KeyRing::parse(key.expose())?;
     let lines = Lines { verbose: options.verbose, screen: options.screen.clone() };
     let events: Arc<dyn EventSink> = Arc::new(Bars::new(options.screen.clone(), lines));
-    let url = format!("sqlite://{}", folder.join("autorepost.db").display());
-    let database = Database::connect(&DatabaseConfig::new(url)).await?;
-    database.migrate().await?;
-    let platforms = Platforms::sandbox(sandbox.base_url());
-    let ports = Wiring {
-        database,
-        redis: None,
-        media: Media::Folder(folder.join("media")),
-        // Its clips are sent as they are, so that it is the same on every machine.
-        ffmpeg: FfmpegConfig { program: None, folder: folder.join("conversions") },
-        keys,
-        links: None,
-        platforms,
-        observer: None,
-        private_targets: false,
-    }
-    .ports(events)?;
-    stage::accounts_and_rules(&ports).await?;
+    let database = rehearsal::temporary_database(folder).await?;
+    let ports = rehearsal::ports(sandbox.base_url(), folder, database, events)?;
+    stage::accounts_and_rules(&ports, None).await?;
     if options.chaos {
         sandbox.world().set_faults(stage::chaos());
     }
 
     let began = Instant::now();
-    let worker = Arc::new(Worker::new(ports.clone(), Policy::brisk(), "demo"));
-    let (stop, stopped) = watch::channel(false);
-    let crew = tokio::spawn(crew::work(worker, Arc::default(), stopped));
+    let crew = rehearsal::Crew::start(&ports, "demo");
     let posts = sandbox.world().posts().len();
     let reposts = match tokio::time::timeout(TIME_MAX, settled(&ports, posts)).await {
         Ok(reposts) => reposts?,
         Err(_) => bail!("the demo did not come to its end within {} s", TIME_MAX.as_secs()),
     };
     let took = began.elapsed();
-    stop.send(true)?;
-    crew.await??;
+    crew.stop().await?;
     let report = report::compare(&ports, &sandbox, reposts, took).await?;
     Ok((report, sandbox))
 }
 
 /// Waits until every repost of every post has come to its end, and its address is known.
 async fn settled(ports: &Ports, posts: usize) -> anyhow::Result<Vec<Repost>> {
-    let query = RepostQuery { limit: REPOSTS_MAX, ..RepostQuery::default() };
     loop {
-        let reposts = ports.reposts.list(TenantId::OWNER, &query).await?;
+        let reposts = reposts(ports).await?;
         let all = reposts.len() >= posts * stage::DESTINATIONS;
         if all && reposts.iter().all(|repost| repost.state.is_terminal()) && located(ports, &reposts).await? {
             return Ok(reposts);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+async fn reposts(ports: &Ports) -> anyhow::Result<Vec<Repost>> {
+    let query = RepostQuery { limit: ROWS_MAX, ..RepostQuery::default() };
+    Ok(ports.reposts.list(TenantId::OWNER, &query).await?)
 }
 
 /// Whether nobody is asking for an address any more.
@@ -151,12 +132,6 @@ async fn located(ports: &Ports, reposts: &[Repost]) -> anyhow::Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn random() -> anyhow::Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Tells on standard error what happens.

@@ -15,4 +15,5 @@ pub mod rotation;
 pub mod screen;
 pub mod setup;
 pub mod signal;
+pub mod slo;
 pub mod telemetry;

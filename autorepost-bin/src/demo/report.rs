@@ -1,6 +1,6 @@
 //! What we know beside what the public sees.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use autorepost_core::{
     Platform,
@@ -12,6 +12,7 @@ use autorepost_core::{
 };
 use autorepost_sandbox::{Sandbox, Shown};
 
+use super::ROWS_MAX;
 use crate::command::{brief, table};
 
 /// The demo's end: every post at every destination, and where the two books disagree.
@@ -21,6 +22,7 @@ pub struct Report {
     ledger: Vec<Shown>,
     faults: u32,
     took: Duration,
+    duplicates: usize,
     /// Where our book and the public ledger disagree; empty when all is well.
     pub disagreements: Vec<String>,
 }
@@ -29,21 +31,24 @@ const COLUMNS: [Platform; 3] = [Platform::Instagram, Platform::YouTube, Platform
 
 /// Compares our book with the sandbox's ledger.
 pub async fn compare(ports: &Ports, sandbox: &Sandbox, reposts: Vec<Repost>, took: Duration) -> anyhow::Result<Report> {
-    let query = PostQuery { limit: 1_000, ..PostQuery::default() };
+    let query = PostQuery { limit: ROWS_MAX, ..PostQuery::default() };
     let mut posts = ports.posts.list(TenantId::OWNER, &query).await?;
     posts.reverse();
     let ledger = sandbox.world().ledger();
+    let mut seen: HashMap<(Platform, &str), Vec<&Shown>> = HashMap::new();
+    for shown in &ledger {
+        seen.entry((shown.platform, &shown.sha256)).or_default().push(shown);
+    }
+    let ours: HashMap<_, _> = posts.iter().map(|post| (post.id, post)).collect();
     let mut disagreements = Vec::new();
-    let mut explained = 0;
+    let (mut explained, mut duplicates) = (0, 0);
     for repost in &reposts {
         let platform = repost.key.platform;
-        let media = posts.iter().find(|post| post.id == repost.post).and_then(|post| post.media.as_ref());
-        let sha256 = media.map(|media| media.key.to_string());
-        let shown: Vec<_> = ledger
-            .iter()
-            .filter(|shown| shown.platform == platform && Some(&shown.sha256) == sha256.as_ref())
-            .collect();
+        let media = ours.get(&repost.post).and_then(|post| post.media.as_ref());
+        let sha256 = media.map(|media| media.key.to_string()).unwrap_or_default();
+        let shown = seen.get(&(platform, sha256.as_str())).cloned().unwrap_or_default();
         explained += shown.len();
+        duplicates += shown.len().saturating_sub(1);
         let wanted = usize::from(matches!(repost.state, RepostState::Published { .. }));
         if shown.len() != wanted {
             let (state, key) = (repost.state.name(), &repost.key.post);
@@ -62,13 +67,18 @@ pub async fn compare(ports: &Ports, sandbox: &Sandbox, reposts: Vec<Repost>, too
         disagreements.push(format!("the public sees {} posts, we know of {explained}", ledger.len()));
     }
     let faults = sandbox.world().fired().values().sum();
-    Ok(Report { posts, reposts, ledger, faults, took, disagreements })
+    Ok(Report { posts, reposts, ledger, faults, took, duplicates, disagreements })
 }
 
 impl Report {
     /// Publications that both books hold.
     pub fn published(&self) -> usize {
         self.ledger.len()
+    }
+
+    /// Publications beyond the first of a post at a destination.
+    pub fn duplicates(&self) -> usize {
+        self.duplicates
     }
 
     /// Faults that happened.

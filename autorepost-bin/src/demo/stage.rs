@@ -36,6 +36,8 @@ const X_USER: (&str, &str, &str) = ("7000001", "7000001-demo-token", "demo-token
 const REDIRECTS: [&str; 2] = ["http://127.0.0.1:8788/callback", "http://127.0.0.1:8787/connect/callback"];
 /// The handle of the TikTok account.
 pub const HANDLE: &str = "demo";
+/// So many clips, from the first, are small and short enough for every destination.
+const SHORT_CLIPS: usize = 7;
 const CAPTIONS: [&str; 10] = [
     "First light over the meadow #nature #morning",
     "Good morning! ☀️🐰 with @demo_friend and @a_stranger #bunny #fun #nature #film #short #blender #open",
@@ -62,6 +64,13 @@ pub struct Options {
 
 /// Starts the sandbox with a TikTok account, its posts, and an account on each destination.
 pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox> {
+    let sandbox = empty(options).await?;
+    posts(&sandbox, options, folder)?;
+    Ok(sandbox)
+}
+
+/// The same without a post.
+pub async fn empty(options: &Options) -> anyhow::Result<Sandbox> {
     let sandbox = Sandbox::start(SandboxConfig {
         seed: options.seed,
         addr: ([127, 0, 0, 1], options.port).into(),
@@ -70,8 +79,21 @@ pub async fn sandbox(options: &Options, folder: &Path) -> anyhow::Result<Sandbox
     .await
     .with_context(|| format!("the sandbox cannot listen on port {}", options.port))?;
     accounts(sandbox.world());
-    posts(&sandbox, options, folder)?;
     Ok(sandbox)
+}
+
+/// A post that was made now, with a short clip whose bytes no other post has: it is found again by them in the ledger.
+/// The clip is in `folder` until somebody takes it away.
+pub fn fresh_post(folder: &Path, index: usize) -> anyhow::Result<TikTokPost> {
+    let (_, seconds, bytes) = CLIPS[index % SHORT_CLIPS];
+    let at = now();
+    let id = (7_400_000_000_000_000_000 + at.timestamp_micros()).to_string();
+    let path = folder.join(format!("{id}.mp4"));
+    // A box that players skip, with the post's own id.
+    let size = u32::try_from(8 + id.len())?.to_be_bytes();
+    std::fs::write(&path, [bytes, &size, b"free", id.as_bytes()].concat())?;
+    let caption = format!("Post {} of a trial #trial", index + 1);
+    Ok(TikTokPost { id, ..post(0, caption, at, Some(Clip { path, seconds })) })
 }
 
 /// Adds a TikTok account, and an account on each destination.
@@ -199,8 +221,8 @@ pub fn post_now(sandbox: &Sandbox, folder: &Path, index: usize) -> anyhow::Resul
     Ok(id)
 }
 
-/// Connects the four accounts and adds two rules.
-pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
+/// Connects the four accounts and adds two rules, which take the posts that were made since then; all of them without it.
+pub async fn accounts_and_rules(ports: &Ports, since: Option<DateTime<Utc>>) -> anyhow::Result<()> {
     let operator = Operator::new(ports, TenantId::OWNER, "demo");
     let jar = CookieJar::parse(&format!("sessionid={SESSION}; msToken=demo"), ports.clock.now())?;
     let cookies = Credential::Cookies { jar: jar.to_text() };
@@ -239,8 +261,10 @@ pub async fn accounts_and_rules(ports: &Ports) -> anyhow::Result<()> {
     let posts = vec![to(x.id, HashtagRule::Keep, To::X { text: caption(), reply_settings: ReplySettings::Everyone })];
     let friend = BTreeMap::from([(Platform::Instagram, "friend.ig".to_owned()), (Platform::X, "friend_x".to_owned())]);
     let mentions = BTreeMap::from([("demo_friend".to_owned(), friend)]);
-    let no_x = Filters { exclude_hashtags: vec!["noX".into()], ..Filters::default() };
-    for (name, destinations, filters) in [("videos", videos, Filters::default()), ("posts on X", posts, no_x)] {
+    let no_x = Filters { exclude_hashtags: vec!["noX".into()], since, ..Filters::default() };
+    for (name, destinations, filters) in
+        [("videos", videos, Filters { since, ..Filters::default() }), ("posts on X", posts, no_x)]
+    {
         let spec = RuleSpec {
             filters,
             destinations,

@@ -16,6 +16,7 @@ mod faults;
 #[expect(dead_code, reason = "its own tests use all of it")]
 #[path = "../../../autorepost-adapters/secrets/tests/it/moto.rs"]
 mod moto;
+mod operations;
 #[path = "../../../autorepost-adapters/database/tests/it/server.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]
 mod postgres;
