@@ -69,7 +69,7 @@ fn text(soaked: &Soaked) -> String {
 fn page(soaked: &Soaked) -> String {
     let mut body = String::new();
     for (what, value) in rows(soaked) {
-        let _ = write!(body, "<tr><th>{what}</th><td>{value}</td></tr>\n");
+        let _ = writeln!(body, "<tr><th>{what}</th><td>{value}</td></tr>");
     }
     let per_minute: Vec<_> = soaked
         .samples
