@@ -107,6 +107,11 @@ pub enum Command {
     Pause(Pause),
     /// Lets publishing, or one account, go on.
     Resume(Resume),
+    /// Looks at a deployment from outside: probes, document, keys, TLS, a job that a worker runs. Exit code 1 when one fails.
+    Smoke(Smoke),
+    /// Works with secrets.
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Takes one post through everything, from the look at its source to its publication, and tells how long each step took:
     /// against built-in stand-ins, or with the test accounts of a rule. Exit code 1 when it is not published once.
     Synthetic(Synthetic),
@@ -605,18 +610,60 @@ pub enum Tenants {
     List,
 }
 
-/// What can be done with keys to the HTTP interface.
+/// What can be done with keys.
 #[derive(Subcommand)]
-pub enum ApiKeys {
-    /// Makes a key, and shows its text this once.
-    Add(AddKey),
-    /// Lists all keys.
-    List,
-    /// Revokes a key at once.
-    Revoke {
-        /// The key's id, which is also the part of its text between the underscores.
-        id: String,
-    },
+pub enum Keys {
+    /// Prints a new key for TOKEN_ENCRYPTION_KEY.
+    Generate,
+    /// Tells which keys there are, how much each seals, and which may be retired. Exit code 1 when one is missing.
+    Status,
+    /// Puts a new key in the place of the one that seals, and seals everything anew; the old one stays readable.
+    #[command(after_help = ROTATE_KEYS)]
+    Rotate(RotateKeys),
+}
+
+/// Options of `keys rotate`.
+#[derive(Args)]
+pub struct RotateKeys {
+    /// One step only. All of them without it, which is for the file token.key while nothing else runs.
+    #[arg(long, value_enum)]
+    pub step: Option<KeyStep>,
+}
+
+/// The steps of a rotation. Between two of them every process is started anew: one that knows the new key not yet could
+/// not read what another seals with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyStep {
+    /// Adds a new key behind the others: it opens, and seals nothing yet.
+    Add,
+    /// Puts the last key before the others: it seals from now on.
+    Seal,
+    /// Seals everything anew with the first key.
+    Reseal,
+}
+
+const ROTATE_KEYS: &str = "\
+With the file token.key: stop what runs, then \"autorepost keys rotate\".
+With a bundle of AUTOREPOST_SECRETS, while everything goes on:
+  autorepost keys rotate --step add       then start every process anew
+  autorepost keys rotate --step seal      then start every process anew
+  autorepost keys rotate --step reseal
+Where TOKEN_ENCRYPTION_KEY is in the environment or in the configuration file, change the value yourself in the same order,
+and let the last step do the rest. A retired key is needed for as long as a backup is kept that it sealed.";
+
+/// What can be done with secrets.
+#[derive(Subcommand)]
+pub enum Secrets {
+    /// Tells of each secret whether it is there, where it comes from, and whether its form is right; never its value. Exit
+    /// code 1 when one is malformed, or one that is needed is missing.
+    Check,
+}
+
+/// Options of `smoke`.
+#[derive(Args)]
+pub struct Smoke {
+    /// Where the interface is reached, such as https://autorepost.example.com.
+    pub url: url::Url,
 }
 
 /// Options of `api-keys add`.
@@ -665,9 +712,16 @@ pub enum Webhooks {
     },
 }
 
-/// What can be done with keys.
+/// What can be done with keys to the HTTP interface.
 #[derive(Subcommand)]
-pub enum Keys {
-    /// Prints a new key for TOKEN_ENCRYPTION_KEY.
-    Generate,
+pub enum ApiKeys {
+    /// Makes a key, and shows its text this once.
+    Add(AddKey),
+    /// Lists all keys.
+    List,
+    /// Revokes a key at once.
+    Revoke {
+        /// The key's id, which is also the part of its text between the underscores.
+        id: String,
+    },
 }

@@ -8,12 +8,15 @@ mod checklist;
 mod consent;
 mod cookies;
 mod gate;
+mod keys;
 mod posts;
 mod refresh;
 mod rules;
 mod run;
 mod sandbox;
+mod secrets;
 mod slo;
+mod smoke;
 mod soak;
 mod status;
 mod synthetic;
@@ -26,14 +29,14 @@ use autorepost_core::{
     Error, ErrorKind,
     id::TenantId,
     operator::Operator,
-    port::{Clock as _, EntropyExt as _, EventSink, Ports},
+    port::{EntropyExt as _, EventSink, Ports},
 };
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::{
-    ambient::{Log, SystemClock},
-    cli::{Cli, Command, Keys},
+    ambient::Log,
+    cli::{self, Cli, Command, Keys},
     config::Config,
     demo,
     screen::{Bars, Screen},
@@ -101,7 +104,10 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Demo(options) => return demo::command(options, screen, cli.json).await,
         Command::Sandbox(options) => return sandbox::serve(options, cli.json).await,
         Command::Soak(options) => return soak::soak(options, screen, cli.json).await,
-        Command::Keys(Keys::Generate) => return generate_key(cli.json),
+        Command::Keys(Keys::Generate) => return keys::generate(cli.json),
+        Command::Secrets(cli::Secrets::Check) => {
+            return secrets::check(cli.config.as_deref(), environment()?, cli.json).await;
+        }
         _ => {}
     }
     let config = config.context("a command needs a configuration")??;
@@ -135,7 +141,9 @@ pub async fn run(cli: Cli, screen: Screen, config: Option<anyhow::Result<Config>
         Command::Tenants(command) => access::tenants(&context, command).await,
         Command::ApiKeys(command) => access::api_keys(&context, command).await,
         Command::Webhooks(command) => webhooks::webhooks(&context, command).await,
-        Command::Demo(_) | Command::Sandbox(_) | Command::Soak(_) | Command::Keys(_) => {
+        Command::Keys(command) => keys::keys(&context, command).await,
+        Command::Smoke(options) => smoke::smoke(&context, options).await,
+        Command::Demo(_) | Command::Sandbox(_) | Command::Soak(_) | Command::Secrets(_) => {
             unreachable!("they returned above")
         }
     }
@@ -156,7 +164,11 @@ fn environment() -> anyhow::Result<Vec<(String, String)>> {
 /// The configuration, or what is wrong with it; nothing for a command that needs none.
 pub async fn configuration(cli: &Cli) -> Option<anyhow::Result<Config>> {
     match cli.command {
-        Command::Demo(_) | Command::Sandbox(_) | Command::Soak(_) | Command::Keys(_) => None,
+        Command::Demo(_)
+        | Command::Sandbox(_)
+        | Command::Soak(_)
+        | Command::Keys(Keys::Generate)
+        | Command::Secrets(_) => None,
         _ => Some(async { Ok(Config::load(cli.config.as_deref(), environment()?).await?) }.await),
     }
 }
@@ -210,15 +222,4 @@ pub(crate) fn brief(text: &str, max: usize) -> String {
         Some((at, _)) => format!("{}…", line[..at].trim_end()),
         None => line.to_owned(),
     }
-}
-
-fn generate_key(as_json: bool) -> anyhow::Result<ExitCode> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
-    let key = autorepost_core::seal::generate_on(SystemClock.now().date_naive(), bytes);
-    match as_json {
-        true => println!("{}", serde_json::json!({ "key": key.expose() })),
-        false => println!("{}", key.expose()),
-    }
-    Ok(ExitCode::SUCCESS)
 }

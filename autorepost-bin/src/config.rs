@@ -71,6 +71,7 @@ pub const SETTINGS: &[Setting] = &[
     secret("TOKEN_ENCRYPTION_KEY", "the keys that seal credentials; the file token.key in the folder without it"),
     setting("AUTOREPOST_LISTEN", "address of the program's own HTTP listener; 127.0.0.1:8787 without it"),
     setting("AUTOREPOST_REQUESTS_PER_MINUTE", "requests that one API key may make in a minute; 600 without it"),
+    secret("AUTOREPOST_API_KEY", "key to the HTTP interface, ar_..., with which \"smoke\" asks for a job"),
     secret("AUTOREPOST_WEBHOOK_SECRET", "whsec_..., which signs the cookies that an outside automation brings"),
     setting("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS", "true permits webhooks to addresses that are not on the internet"),
     setting(
@@ -138,6 +139,8 @@ pub struct Config {
     pub requests_per_minute_max: u32,
     /// What signs what an outside automation brings.
     pub incoming: Option<Secret>,
+    /// The key to the HTTP interface with which `smoke` asks.
+    pub api_key: Option<Secret>,
     /// Whether webhooks may go to addresses that are not on the internet.
     pub private_targets: bool,
     /// The ffmpeg program, if there is one.
@@ -196,6 +199,16 @@ pub struct Config {
     pub urls: Vec<(&'static str, String)>,
     /// Where each value came from.
     pub origins: Vec<(&'static Setting, Origin)>,
+}
+
+/// What is set, right or wrong.
+pub struct Survey {
+    /// Each setting that is set.
+    pub found: Vec<(&'static Setting, Secret, Origin)>,
+    /// Where secrets are looked for.
+    pub places: Arc<Layers>,
+    /// What is wrong.
+    pub problems: Vec<String>,
 }
 
 /// A bucket for the media.
@@ -260,6 +273,24 @@ impl Config {
         }
         let (secrets, bundles) = values.read_secrets().await;
         values.into_config(secrets, bundles)
+    }
+
+    /// Every secret as it was found, and what is wrong, even when it makes no configuration.
+    pub async fn survey(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Survey {
+        let mut values = Values::default();
+        values.read_environment(environment);
+        match file {
+            Some(file) => values.read_file(file),
+            None if Path::new(FILE).exists() => values.read_file(Path::new(FILE)),
+            None => {}
+        }
+        let (secrets, bundles) = values.read_secrets().await;
+        let found = values.found.iter().map(|(setting, value, origin)| (*setting, Secret::new(value.trim()), *origin));
+        let found = found.collect();
+        let places = Arc::new(secrets.clone());
+        let problems =
+            values.into_config(secrets, bundles).err().map(|Problems(problems)| problems).unwrap_or_default();
+        Survey { found, places, problems }
     }
 
     /// The base address that is set under this name.
@@ -533,6 +564,7 @@ impl Values {
         if let Some(Err(error)) = incoming.as_ref().map(SigningSecret::parse) {
             self.problems.push(format!("AUTOREPOST_WEBHOOK_SECRET: {}", error.detail()));
         }
+        let api_key = self.get("AUTOREPOST_API_KEY").map(Secret::new);
         let private_targets = match self.get("AUTOREPOST_WEBHOOK_PRIVATE_TARGETS") {
             None | Some("false") => false,
             Some("true") => true,
@@ -609,6 +641,7 @@ impl Values {
             secrets,
             bundles,
             incoming,
+            api_key,
             private_targets,
             ffmpeg,
             public_url,

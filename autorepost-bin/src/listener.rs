@@ -10,8 +10,9 @@ use autorepost_storage::MediaLinks;
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, Path, Query, State},
+    extract::{ConnectInfo, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -29,7 +30,10 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::api::{Api, Limits};
+use crate::{
+    api::{Api, Limits},
+    telemetry::Meters,
+};
 
 /// Media that are read at once at most; who comes then is asked to come again.
 const READERS_MAX: usize = 32;
@@ -59,6 +63,8 @@ pub struct Served {
     pub bundles: Vec<Arc<AwsSecrets>>,
     /// The addresses of probes.
     pub probes: Router,
+    /// What counts the interface's answers.
+    pub meters: Arc<Meters>,
 }
 
 #[derive(Clone)]
@@ -87,10 +93,21 @@ pub async fn serve(listener: TcpListener, served: Served, stop: watch::Receiver<
     let incoming = served.incoming.as_ref().map(SigningSecret::parse).transpose()?;
     let (ports, limits, bundles) = (served.ports.clone(), served.limits.clone(), served.bundles.clone());
     let api = Api::with_bundles(ports, limits, incoming, served.base.as_deref(), bundles);
-    let probes = served.probes.clone();
+    let (probes, meters) = (served.probes.clone(), Arc::clone(&served.meters));
     let shared = Shared { served, readers: Arc::new(Semaphore::new(READERS_MAX)) };
     let others = Router::new().route("/media/{key}", get(media)).with_state(shared);
-    serve_routes(listener, api.router(others.merge(probes)), stop).await
+    let app = api.router(others.merge(probes)).layer(from_fn_with_state(meters, count));
+    serve_routes(listener, app, stop).await
+}
+
+/// Counts what the interface answers. Probes, pages and media are not of it.
+async fn count(State(meters): State<Arc<Meters>>, request: Request, next: Next) -> Response {
+    let ours = request.uri().path().starts_with("/v1/");
+    let answer = next.run(request).await;
+    if ours {
+        meters.answered(answer.status());
+    }
+    answer
 }
 
 /// Serves these routes alone until `stop` says so.

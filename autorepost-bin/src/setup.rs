@@ -1,6 +1,6 @@
 //! Wiring: everything that an installation on one machine is made of.
 
-mod keys;
+pub mod keys;
 mod platforms;
 mod rotated;
 pub mod services;

@@ -353,12 +353,13 @@ def answer(client, call, **parameters):
 # ---- Secrets
 
 SERVICE_KEYS = {
-    "DATABASE_URL", "REDIS_URL", "INSTAGRAM_APP_ID", "INSTAGRAM_APP_SECRET", "YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET",
-    "TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "PROMETHEUS_PUSH_URL", "SENTRY_DSN",
+    "DATABASE_URL", "REDIS_URL", "TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "INSTAGRAM_APP_ID", "INSTAGRAM_APP_SECRET",
+    "FACEBOOK_APP_ID", "FACEBOOK_APP_SECRET", "YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET", "TWITTER_CONSUMER_KEY",
+    "TWITTER_CONSUMER_SECRET", "TWITTER_CLIENT_ID", "TWITTER_CLIENT_SECRET", "PROMETHEUS_PUSH_URL", "SENTRY_DSN",
 }
 BUNDLES = {
     "api": SERVICE_KEYS | {"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"},
-    "worker": SERVICE_KEYS | {"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"},
+    "worker": SERVICE_KEYS | {"AUTOREPOST_API_KEY", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"},
     "encryption-key": {"TOKEN_ENCRYPTION_KEY"},
     "tiktok": {"TIKTOK_COOKIE", "TIKTOK_SESSION_ID", "TIKTOK_WEBID"},
 }
@@ -403,7 +404,7 @@ def rotation(aws):
 
 TASK_SECRETS = {
     "api": {**dict.fromkeys(SERVICE_KEYS, "api"), "TOKEN_ENCRYPTION_KEY": "encryption-key"},
-    "worker": {**dict.fromkeys(SERVICE_KEYS, "worker"), "TOKEN_ENCRYPTION_KEY": "encryption-key", **dict.fromkeys(BUNDLES["tiktok"], "tiktok")},
+    "worker": {**dict.fromkeys(SERVICE_KEYS | {"AUTOREPOST_API_KEY"}, "worker"), "TOKEN_ENCRYPTION_KEY": "encryption-key", **dict.fromkeys(BUNDLES["tiktok"], "tiktok")},
 }
 
 

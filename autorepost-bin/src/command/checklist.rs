@@ -38,6 +38,15 @@ impl Checklist {
         self.note(what, found, began.elapsed());
     }
 
+    /// The same, for a look that may take so long at most.
+    pub async fn look(&mut self, what: &str, limit: Duration, look: impl Future<Output = anyhow::Result<String>>) {
+        let bounded = async {
+            let late = |_| anyhow::anyhow!("did not end within {} s", limit.as_secs());
+            tokio::time::timeout(limit, look).await.map_err(late)?
+        };
+        self.run(what, bounded).await;
+    }
+
     /// The names of what is wrong.
     pub fn wrong(&self) -> Vec<&str> {
         self.0.iter().filter(|row| !row.ok).map(|row| row.what.as_str()).collect()

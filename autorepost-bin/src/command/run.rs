@@ -107,6 +107,7 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
             incoming: config.incoming.clone(),
             bundles: config.bundles.clone(),
             probes,
+            meters: Arc::clone(&meters),
         };
         running.spawn(listener::serve(socket, served, stopped.clone()));
     }

@@ -92,14 +92,7 @@ pub async fn budgets(ports: &Ports) -> anyhow::Result<[Budget; 3]> {
     let mut success = Budget { name: "publications that succeed", objective: SUCCESS, total: 0, bad: 0 };
     let mut timely = Budget { name: "publications within 10 minutes", objective: TIMELY, total: 0, bad: 0 };
     let mut answered = Budget { name: "answers of the interface", objective: ANSWERED, total: 0, bad: 0 };
-    let mut tenants = Vec::new();
-    loop {
-        let page = ports.access.tenants(tenants.last().copied(), PAGE).await?;
-        tenants.extend(page.iter().map(|tenant| tenant.id));
-        if page.len() < PAGE as usize {
-            break;
-        }
-    }
+    let tenants = tenants(ports).await?;
     for tenant in &tenants {
         let rules: BTreeMap<RuleId, Rule> =
             ports.rules.list(*tenant).await?.into_iter().map(|rule| (rule.id, rule)).collect();
@@ -110,6 +103,18 @@ pub async fn budgets(ports: &Ports) -> anyhow::Result<[Budget; 3]> {
     }
     count_requests(ports, None, (since, now), &mut answered).await?;
     Ok([success, timely, answered])
+}
+
+/// Every tenant.
+pub async fn tenants(ports: &Ports) -> anyhow::Result<Vec<TenantId>> {
+    let mut tenants = Vec::new();
+    loop {
+        let page = ports.access.tenants(tenants.last().copied(), PAGE).await?;
+        tenants.extend(page.iter().map(|tenant| tenant.id));
+        if page.len() < PAGE as usize {
+            return Ok(tenants);
+        }
+    }
 }
 
 /// The reposts of posts that were made since.

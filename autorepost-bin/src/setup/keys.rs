@@ -1,6 +1,10 @@
 //! The keys that seal credentials, where the configuration does not give them.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use autorepost_core::{
@@ -12,12 +16,36 @@ use sha2::Sha256;
 
 use crate::{ambient::SystemClock, config::Config};
 
+/// The file that keeps the keys which nobody configured.
+pub fn file(config: &Config) -> PathBuf {
+    config.folder.join("token.key")
+}
+
+/// Replaces the keys in their file, whole or not at all.
+///
+/// # Errors
+///
+/// When the file cannot be written; the one before is there then.
+pub fn replace(path: &Path, keys: &Secret) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("nothing can be written in {}", folder.display()))?;
+    writeln!(file, "{}", keys.expose())?;
+    file.as_file().sync_all()?;
+    file.persist(path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(())
+}
+
 /// The configured keys; or those of the folder, where a new installation makes its own.
-pub(super) fn key(config: &Config) -> anyhow::Result<Secret> {
+///
+/// # Errors
+///
+/// When there is none, or it is wrong.
+pub fn key(config: &Config) -> anyhow::Result<Secret> {
     if let Some(keys) = &config.keys {
         return Ok(keys.clone());
     }
-    let path = config.folder.join("token.key");
+    let path = file(config);
     match fs::read_to_string(&path) {
         Ok(text) => {
             KeyRing::parse(text.trim()).with_context(|| format!("the key in {} is wrong", path.display()))?;

@@ -28,6 +28,8 @@ const TRANSFERS_MAX: usize = 1024;
 const STALE: Duration = Duration::from_secs(60);
 /// Ends of reposts that are counted.
 const ENDS: [&str; 4] = ["published", "skipped", "failed", "unconfirmed"];
+/// Classes of the statuses of answers.
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// Ends of runs of jobs.
 const OUTCOMES: [&str; 5] = ["done", "stepped", "again", "dead", "lost"];
 
@@ -148,6 +150,14 @@ impl Meters {
             ENDS.iter().for_each(|end| self.count(&metric::REPOSTS, &[platform.as_str(), end], 0));
         }
         self.count(&metric::POSTS, &[], 0);
+        CLASSES.iter().for_each(|class| self.count(&metric::ANSWERS, &[class], 0));
+    }
+
+    /// Counts an answer of the HTTP interface.
+    pub fn answered(&self, status: http::StatusCode) {
+        // An answer has one of these classes; 1xx is none.
+        let class = CLASSES[usize::from(status.as_u16() / 100).clamp(2, 5) - 2];
+        self.count(&metric::ANSWERS, &[class], 1);
     }
 
     fn transfer(&self, key: Move, bytes: u64, total: Option<u64>) {

@@ -67,6 +67,8 @@ metrics! {
         "Time from the post at its source to its publication. Old posts that a new rule takes count with their age.";
     POSTS = "autorepost_posts_admitted_total", Counter, [],
         "New posts that were admitted.";
+    ANSWERS = "autorepost_http_answers_total", Counter, ["class"],
+        "Answers of the HTTP interface below `/v1`, by the class of their status: `2xx`, `3xx`, `4xx` or `5xx`.";
     REQUESTS = "autorepost_platform_requests_total", Counter, ["platform", "op", "status"],
         "Requests to a platform by what they were for, and the status of the answer; `none` when there was none.";
     REQUEST_DURATION = "autorepost_platform_request_seconds", REQUEST_SECONDS, ["platform"],

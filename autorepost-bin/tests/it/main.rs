@@ -13,6 +13,7 @@ mod commands;
 mod connect;
 mod conversion;
 mod cookies;
+mod deployment;
 mod faults;
 mod inbox;
 #[expect(dead_code, reason = "its own tests use all of it")]

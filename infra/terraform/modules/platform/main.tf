@@ -13,9 +13,13 @@ locals {
 
   service_keys = [
     "DATABASE_URL", "REDIS_URL",
-    "INSTAGRAM_APP_ID", "INSTAGRAM_APP_SECRET", "YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET", "TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET",
+    "TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "INSTAGRAM_APP_ID", "INSTAGRAM_APP_SECRET", "FACEBOOK_APP_ID", "FACEBOOK_APP_SECRET",
+    "YOUTUBE_CLIENT_ID", "YOUTUBE_CLIENT_SECRET", "TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_CLIENT_ID", "TWITTER_CLIENT_SECRET",
     "PROMETHEUS_PUSH_URL", "SENTRY_DSN",
   ]
+
+  # With this key the smoke test, which runs as a task beside the workers, asks the api for a job.
+  smoke_keys = ["AUTOREPOST_API_KEY"]
 
   # Kept for programs outside AWS; the tasks use their role, which has nothing to leak.
   storage_keys = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]
@@ -23,7 +27,7 @@ locals {
   # A bundle per service. What is rotated on a schedule of its own has a bundle of its own: Secrets Manager rotates whole secrets.
   bundles = {
     api            = concat(local.service_keys, local.storage_keys)
-    worker         = concat(local.service_keys, local.storage_keys)
+    worker         = concat(local.service_keys, local.smoke_keys, local.storage_keys)
     encryption-key = ["TOKEN_ENCRYPTION_KEY"]
     tiktok         = ["TIKTOK_COOKIE", "TIKTOK_SESSION_ID", "TIKTOK_WEBID"]
   }
@@ -244,7 +248,7 @@ module "worker" {
   environment = merge(local.environment, { AUTOREPOST_LISTEN = "127.0.0.1:${local.port}" })
 
   bundles = [
-    { arn = module.secrets.arns["worker"], keys = local.service_keys },
+    { arn = module.secrets.arns["worker"], keys = concat(local.service_keys, local.smoke_keys) },
     { arn = module.secrets.arns["encryption-key"], keys = local.bundles["encryption-key"] },
     { arn = module.secrets.arns["tiktok"], keys = local.bundles["tiktok"] },
   ]
