@@ -22,4 +22,5 @@ pub use consent::{Login, RegisteredApp};
 pub use fate::Fate;
 pub use fault::{Effect, Fault, Refusal, Step};
 pub use server::{Sandbox, SandboxConfig, Urls};
+pub use tiktok::PASSWORD;
 pub use world::{Clip, InstagramAccount, Shown, TikTokAccount, TikTokPost, Timing, World, XAccount, YouTubeChannel};

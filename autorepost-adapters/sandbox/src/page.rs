@@ -14,6 +14,13 @@ main{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(15rem,1f
 article{border:1px solid #ccc;border-radius:.5rem;margin:.5rem 0;padding:.5rem .75rem;overflow-wrap:anywhere}
 small{color:#555;display:block}</style></head><body><h1>What the public sees</h1><main>"#;
 
+/// The head of a page on which somebody answers.
+pub(crate) const FORM_HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:34rem;padding:1rem;color:#1a1a1a;background:#fff}
+fieldset{border:1px solid #ccc;border-radius:.5rem;margin:1rem 0}label input:not([type=checkbox],[type=radio]){display:block;font:inherit;width:100%;box-sizing:border-box}label{display:block;padding:.25rem 0;overflow-wrap:anywhere}
+button{font:inherit;padding:.5rem 1.5rem;margin-right:.5rem}</style>"#;
+
 /// Shows the source's posts and the ledger of each destination.
 pub(crate) async fn ledger(State(world): State<Arc<World>>) -> Html<String> {
     let mut page = HEAD.to_owned();

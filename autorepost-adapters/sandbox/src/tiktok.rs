@@ -1,6 +1,7 @@
 //! TikTok's web pages: profile, list, post page and media, behind the owner's session.
 
 pub(crate) mod login;
+mod session;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,6 +16,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
+
+pub use session::PASSWORD;
 
 use crate::{
     fault::Step,
@@ -33,6 +36,7 @@ type Worldly = State<Arc<World>>;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
+        .merge(session::routes())
         .route(
             "/{profile}",
             get(async |State(world): Worldly, Path(name): Path<String>, request: Request| {

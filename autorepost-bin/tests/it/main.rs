@@ -24,6 +24,7 @@ mod production;
 #[path = "../../../autorepost-adapters/redis/tests/it/server.rs"]
 mod redis;
 mod run;
+mod sign_in;
 mod support;
 mod telemetry;
 mod webhooks;

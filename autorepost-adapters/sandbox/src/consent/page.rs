@@ -5,13 +5,7 @@ use std::fmt::Write;
 use axum::response::Html;
 
 use super::{Asked, Login};
-use crate::page::escape;
-
-const HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:34rem;padding:1rem;color:#1a1a1a;background:#fff}
-fieldset{border:1px solid #ccc;border-radius:.5rem;margin:1rem 0}label{display:block;padding:.25rem 0;overflow-wrap:anywhere}
-button{font:inherit;padding:.5rem 1.5rem;margin-right:.5rem}</style>"#;
+use crate::page::{FORM_HEAD as HEAD, escape};
 
 /// Asks the owner.
 pub(super) fn ask(asked: &Asked, accounts: &[(String, String)]) -> Html<String> {
