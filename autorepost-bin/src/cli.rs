@@ -12,7 +12,10 @@ use autorepost_core::{
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::credential::Login;
+use crate::{
+    browser::{WAIT_SECS, WAIT_SECS_MAX},
+    credential::Login,
+};
 
 /// Publishes each new video of your TikTok account to Instagram Reels, YouTube and X: once each.
 #[derive(Parser)]
@@ -260,11 +263,14 @@ pub struct Connect {
     pub platform: Platform,
     /// TikTok: the cookies of a signed-in browser (Puppeteer, Playwright, EditThisCookie or Netscape form); "-" reads them
     /// from standard input.
-    #[arg(long, value_name = "FILE", requires = "handle", conflicts_with = "token")]
+    #[arg(long, value_name = "FILE", requires = "handle", conflicts_with_all = ["token", "browser"])]
     pub jar: Option<PathBuf>,
     /// TikTok: take the cookies from TIKTOK_COOKIE, wherever that is set.
-    #[arg(long, conflicts_with_all = ["jar", "token"])]
+    #[arg(long, conflicts_with_all = ["jar", "token", "browser"])]
     pub from_secrets: bool,
+    /// Signing in in a browser.
+    #[command(flatten)]
+    pub window: Window,
     /// Elsewhere: JSON with access_token and refresh_token, for X with oauth_token and oauth_token_secret; "-" reads it from
     /// standard input.
     #[arg(long, value_name = "FILE")]
@@ -287,7 +293,7 @@ pub struct Connect {
 }
 
 const CONNECT: &str = "\
-Without --jar and --token the platform's own page is opened, where you allow access; the answer comes to
+Without --jar, --browser and --token the platform's own page is opened, where you allow access; the answer comes to
 http://127.0.0.1:8788/callback on this machine, which must be among the redirect addresses of your app:
   YouTube    YOUTUBE_CLIENT_ID, YOUTUBE_CLIENT_SECRET
   Instagram  FACEBOOK_APP_ID, FACEBOOK_APP_SECRET, or INSTAGRAM_APP_ID, INSTAGRAM_APP_SECRET
@@ -314,12 +320,31 @@ pub enum Cookies {
     Rotate(Rotate),
 }
 
+/// How somebody signs in to TikTok in a browser of this machine.
+#[derive(Args)]
+pub struct Window {
+    /// TikTok: opens Chromium or Chrome with a profile that is thrown away; sign in there yourself, and the cookies are taken.
+    #[arg(long)]
+    pub browser: bool,
+    /// With --browser: the program, when it is not on the PATH. As root and in containers Chromium starts with --no-sandbox
+    /// only: give a script here that adds it.
+    #[arg(long, value_name = "PATH", requires = "browser")]
+    pub chromium: Option<PathBuf>,
+    /// With --browser: how long to wait until you have signed in.
+    #[arg(long, value_name = "SECS", requires = "browser", default_value_t = WAIT_SECS,
+        value_parser = clap::value_parser!(u64).range(1..=WAIT_SECS_MAX))]
+    pub wait: u64,
+}
+
 /// Options of `cookies rotate`.
 #[derive(Args)]
 pub struct Rotate {
     /// The cookies of a signed-in browser, in the forms of "connect"; "-" reads them from standard input.
-    #[arg(long, value_name = "FILE")]
-    pub jar: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "browser", conflicts_with = "browser")]
+    pub jar: Option<PathBuf>,
+    /// Signing in in a browser.
+    #[command(flatten)]
+    pub window: Window,
     /// The account, such as "tiktok:@handle", when several are connected.
     #[arg(long, value_name = "ACCOUNT", default_value = "tiktok")]
     pub connection: String,

@@ -2,6 +2,7 @@
 
 pub mod ambient;
 pub mod api;
+pub mod browser;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -25,4 +25,5 @@ pub use fate::Fate;
 pub use fault::{Effect, Fault, Refusal, Step};
 pub use hosts::Urls;
 pub use server::{Sandbox, SandboxConfig};
+pub use tiktok::PASSWORD;
 pub use world::{Clip, InstagramAccount, Shown, TikTokAccount, TikTokPost, Timing, World, XAccount, YouTubeChannel};

@@ -14,6 +14,7 @@ main.narrow{margin:0 auto;max-width:34rem}main.wide{margin:0 auto;max-width:70re
 .columns{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr))}h1{font-size:1.5rem}h2{font-size:1.1rem}
 article,fieldset{border:1px solid #ccc;border-radius:.5rem;margin:.75rem 0;padding:.5rem .75rem;overflow-wrap:anywhere}
 legend{padding:0 .25rem;font-weight:600}label{display:flex;gap:.5rem;align-items:baseline;padding:.25rem 0;overflow-wrap:anywhere}
+label input:not([type=checkbox],[type=radio]){flex:1;min-width:0;font:inherit;padding:.25rem}
 small{color:#555;display:block}code{font-size:.9em}
 button{font:inherit;padding:.5rem 1.5rem;margin:.25rem .5rem .25rem 0;border:1px solid #1a1a1a;border-radius:.5rem;background:#fff;color:#1a1a1a;cursor:pointer}
 button.main{background:#1a1a1a;color:#fff}";

@@ -2,6 +2,7 @@
 
 pub(crate) mod display;
 pub(crate) mod login;
+mod session;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,6 +17,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
+
+pub use session::PASSWORD;
 
 use crate::{
     fault::{Refusal, Step},
@@ -34,6 +37,7 @@ type Worldly = State<Arc<World>>;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
+        .merge(session::routes())
         .route(
             "/{profile}",
             get(async |State(world): Worldly, Path(name): Path<String>, request: Request| {

@@ -1,6 +1,6 @@
 //! `connect`, `disconnect`, `pause`, `resume`.
 
-use std::{io::Read, path::Path, process::ExitCode};
+use std::{io::Read, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use autorepost_core::{
@@ -17,17 +17,23 @@ use serde_json::{Value, json};
 use super::{Context, consent, operator, record, usage};
 use crate::{
     ambient::SystemClock,
-    cli::{Connect, Pause, Resume},
+    browser,
+    cli::{Connect, Pause, Resume, Window},
     credential::{self, CREDENTIAL_BYTES_MAX},
     rotation,
+    setup::Platforms,
 };
 
 pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<ExitCode> {
     let method = credential::method(options.platform, options.login)?;
-    if options.handle.is_some() && options.jar.is_none() && !options.from_secrets {
-        return Err(usage("--handle goes with TikTok's cookies: give them with --jar, or --from-secrets"));
+    let cookies = options.jar.is_some() || options.window.browser || options.from_secrets;
+    if options.handle.is_some() && !cookies {
+        return Err(usage("--handle goes with TikTok's cookies: give them with --jar, --browser or --from-secrets"));
     }
-    if options.jar.is_none() && options.token.is_none() && !options.from_secrets {
+    if options.window.browser && (method != AuthMethod::TiktokSession || options.handle.is_none()) {
+        return Err(usage("--browser is for TikTok, and needs --handle: the account that signs in"));
+    }
+    if !cookies && options.token.is_none() {
         return consent::connect(context, options).await;
     }
     configured(context, method)?;
@@ -37,10 +43,13 @@ pub async fn connect(context: &Context, options: Connect) -> anyhow::Result<Exit
     let credential = match (method, options.from_secrets) {
         (AuthMethod::TiktokSession, true) => from_secrets(context).await?,
         (_, true) => return Err(usage("--from-secrets is for TikTok")),
+        (AuthMethod::TiktokSession, false) if options.window.browser => signed_in(context, &options.window).await?,
         (AuthMethod::TiktokSession, false) => match &options.jar {
             Some(jar) => read(method, Some(jar))?,
             None => {
-                return Err(usage("TikTok needs --jar or --from-secrets: the cookies of a browser that is signed in"));
+                let text =
+                    "TikTok needs --jar, --browser or --from-secrets: the cookies of a browser that is signed in";
+                return Err(usage(text));
             }
         },
         (_, false) => read(method, options.token.as_deref())?,
@@ -69,6 +78,13 @@ pub(super) fn told(connection: &Connection) -> String {
     let expires_at = connection.expires_at.filter(|_| !connection.method.has_refresh_token());
     let until = expires_at.map(|at| format!(", until {}", at.format("%Y-%m-%d"))).unwrap_or_default();
     format!("connected {}:@{}{until}\n", connection.platform, connection.handle)
+}
+
+/// The cookies of somebody who signs in now.
+pub(super) async fn signed_in(context: &Context, window: &Window) -> anyhow::Result<Credential> {
+    let tiktok = Platforms::configured(&context.config).tiktok.web_url;
+    let jar = browser::sign_in(&tiktok, window.chromium.as_deref(), Duration::from_secs(window.wait)).await?;
+    Ok(credential::read(AuthMethod::TiktokSession, jar.expose(), SystemClock.now())?)
 }
 
 /// The cookies of TIKTOK_COOKIE.

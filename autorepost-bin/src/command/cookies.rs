@@ -21,13 +21,16 @@ pub async fn cookies(context: &Context, command: Cookies) -> anyhow::Result<Exit
 }
 
 async fn rotate(context: &Context, options: Rotate) -> anyhow::Result<ExitCode> {
-    let credential = accounts::read(AuthMethod::TiktokSession, Some(&options.jar))?;
     let ports = context.ports().await?;
     let operator = operator(&ports);
     let connection = operator.connection(&options.connection).await?;
     if connection.method != AuthMethod::TiktokSession {
         return Err(usage(format!("{} is not connected by cookies", options.connection)));
     }
+    let credential = match &options.jar {
+        Some(jar) => accounts::read(connection.method, Some(jar))?,
+        None => accounts::signed_in(context, &options.window).await?,
+    };
     let request = format!("command-{:016x}", ports.entropy.number());
     let subject = format!("connections/{}", connection.id);
     let record =

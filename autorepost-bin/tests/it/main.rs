@@ -29,6 +29,7 @@ mod production;
 mod redis;
 mod rotated;
 mod run;
+mod sign_in;
 mod support;
 mod telemetry;
 mod webhooks;
