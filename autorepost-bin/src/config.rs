@@ -21,7 +21,7 @@ use autorepost_platforms::{App, instagram::versions};
 use autorepost_secrets::{AwsAccess, AwsSecrets, AwsSecretsConfig, EnvSecrets, FileSecrets, Layers};
 use autorepost_storage::{AMBIENT_NAMES, S3Encryption};
 
-use crate::{api::Limits, credential::app_settings, inbox::Place};
+use crate::{api::Limits, credential::app_settings, inbox::Place, setup::SandboxApps};
 
 /// One thing that can be set. In the file it has the same name in lower case, without `AUTOREPOST_`.
 #[derive(Debug)]
@@ -589,9 +589,12 @@ impl Values {
         let secrets = Arc::new(secrets);
         let drop = self.drop();
         let drop_wait = self.number("AUTOREPOST_DROP_WAIT", 0..=DROP_WAIT_MAX);
+        // The apps of the real platforms are nothing to a sandbox, which knows its own.
+        let sandboxed = self.get("AUTOREPOST_SANDBOX").is_some();
         let mut app = |method| {
             let [id, secret] = app_settings(method);
-            self.pair(id, secret).map(|_| App::new(secrets.clone(), [id, secret]))
+            let pair = self.pair(id, secret).filter(|(id, _)| !sandboxed || SandboxApps::has(id.expose()));
+            pair.map(|_| App::new(secrets.clone(), [id, secret]))
         };
         let (tiktok, instagram) = (app(AuthMethod::TiktokLogin), app(AuthMethod::InstagramLogin));
         let (facebook, youtube) = (app(AuthMethod::FacebookLogin), app(AuthMethod::Google));

@@ -192,6 +192,15 @@ impl<'a> Operator<'a> {
         self.ports.rules.list(self.tenant).await
     }
 
+    /// The rules that take the posts of a connection: its own, and those of log-ins that list in its name.
+    async fn rules_taking(&self, source: ConnectionId) -> Result<Vec<Rule>> {
+        let mut sources = self.connections().await?;
+        sources.retain(|one| one.id == source || one.lists_for == Some(source));
+        let mut rules = self.rules().await?;
+        rules.retain(|rule| sources.iter().any(|one| one.id == rule.source));
+        Ok(rules)
+    }
+
     /// Adds a rule, and looks at its source at once.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub struct RuleSpec {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnSourceDeleted {
-    /// Nothing: it is published, and stays.
+    /// Nothing is looked for. Before a late publication the source is asked all the same, and what is gone is left out.
     #[default]
     Keep,
     /// What is not published yet is left out, and of what is published its owner is told.

@@ -150,4 +150,8 @@ fn add_refusals(operation: &mut Map<String, Value>, changes: bool) {
             responses.insert(status.into(), json!({ "$ref": format!("#/components/responses/{name}") }));
         }
     }
+    // What is too long to be read as a request at all reaches nobody who could say more.
+    responses
+        .insert("414".into(), json!({ "description": "The address is longer than 64 KiB; the answer has no body" }));
+    responses.insert("431".into(), json!({ "description": "The headers are too large; the answer has no body" }));
 }

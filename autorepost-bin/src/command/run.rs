@@ -115,7 +115,10 @@ pub async fn run(context: &Context, parts: Parts) -> anyhow::Result<ExitCode> {
         // Who can work can seal anew.
         let resealing = (parts != Parts::Api).then(|| ports.clone());
         let stopped = stopped.clone();
-        running.spawn(async { anyhow::Ok(keys.watch(resealing, stopped).await) });
+        running.spawn(async {
+            keys.watch(resealing, stopped).await;
+            anyhow::Ok(())
+        });
     }
     let pulse = (parts != Parts::Api).then(Arc::<Pulse>::default);
     let (last, lasting) = watch::channel(false);

@@ -35,6 +35,12 @@ impl SandboxApps {
     pub const FACEBOOK: (&str, &str) = ("demo-facebook-app", "demo-facebook-app-secret");
     /// App of TikTok's Login Kit.
     pub const TIKTOK: (&str, &str) = ("demo-tiktok-key", "demo-tiktok-secret");
+
+    /// Whether one of them has this id.
+    pub fn has(id: &str) -> bool {
+        let all = [Self::YOUTUBE, Self::X, Self::X_CLIENT, Self::INSTAGRAM, Self::FACEBOOK, Self::TIKTOK];
+        all.iter().any(|app| app.0 == id)
+    }
 }
 
 impl Platforms {
@@ -87,7 +93,7 @@ impl Platforms {
         }
     }
 
-    /// With the apps that are configured in place of those that a sandbox knows of itself.
+    /// With the apps that are configured: those of the sandbox, whose secrets may be rotated.
     fn with_apps(mut self, config: &Config) -> Self {
         let set = |place: &mut Option<App>, app: &Option<App>| {
             if app.is_some() {

@@ -24,7 +24,7 @@ pub const FIELDS: &[Field] = &[
     field("span.job", "the job's key, which names one row of the queue"),
     field("span.job_id", "the job's id"),
     field("span.kind", "what the job does"),
-    field("span.subject", "what it works on: the id of a connection or a repost"),
+    field("span.subject", "what it works on: the id of a connection, a repost or a rule"),
     field("span.repost", "the repost, for jobs of reposts"),
     field("span.connection", "the connection, for jobs of connections"),
     field("span.attempt", "which attempt this is since the last success, from 1"),

@@ -1,10 +1,10 @@
 //! Older posts, published some a day by the program as a process.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use autorepost_core::id::TenantId;
 use autorepost_database::{Database, DatabaseConfig};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::support::{DESTINATIONS, Stage, until};
@@ -20,7 +20,7 @@ async fn stage() -> Stage {
 }
 
 fn since(seconds_ago: i64) -> String {
-    (Utc::now() - TimeDelta::seconds(seconds_ago)).to_rfc3339()
+    (DateTime::<Utc>::from(SystemTime::now()) - TimeDelta::seconds(seconds_ago)).to_rfc3339()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,10 +28,10 @@ async fn dropped_files_take_the_place_of_downloads_or_are_posts() {
     stage.set("AUTOREPOST_DROP_WAIT", "5");
     stage.set_up().await;
     fs::create_dir(stage.path("drop")).unwrap();
-    // One that names its post, one that is like its post, one that is a post, a bad one, a bad sidecar, and none of ours.
+    // One that names its post, one that is like its post and has its words (the other is as long, nearly, and may come first), one that is a post, a bad one, a bad sidecar, and none of ours.
     drop_file(&stage, "first.json", br#"{"post": "https://www.tiktok.com/@demo/video/1"}"#);
     drop_file(&stage, "first.mp4", &master(1, b"aaaa"));
-    drop_file(&stage, "second.MOV", &master(2, b"bbbb"));
+    drop_file(&stage, "number 2.MOV", &master(2, b"bbbb"));
     drop_file(
         &stage,
         "own.json",
@@ -45,7 +45,7 @@ async fn dropped_files_take_the_place_of_downloads_or_are_posts() {
     let daemon = stage.start().await;
     let taken = |name: &str| stage.path("drop/taken").join(name).is_file();
     until("the good files are taken", async || {
-        ["first.mp4", "first.json", "second.MOV", "own.mp4", "own.json"].into_iter().all(taken)
+        ["first.mp4", "first.json", "number 2.MOV", "own.mp4", "own.json"].into_iter().all(taken)
     })
     .await;
     until("the bad files are told", async || {

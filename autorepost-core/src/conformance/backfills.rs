@@ -50,7 +50,7 @@ pub async fn a_backfill_is_going_once(stores: Stores) {
     assert_eq!(stores.backfills.begin(&new, &job(&new)).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(stores.backfills.get(new.tenant, new.rule).await.unwrap().as_ref(), Some(&new));
     assert_eq!(stores.backfills.get(tenant(), new.rule).await.unwrap(), None);
-    assert_eq!(stores.backfills.list(Some(new.tenant)).await.unwrap(), [new.clone()]);
+    assert_eq!(stores.backfills.list(Some(new.tenant)).await.unwrap(), std::slice::from_ref(&new));
     assert!(stores.backfills.list(None).await.unwrap().contains(&new));
     assert_eq!(stores.backfills.list(Some(tenant())).await.unwrap(), []);
     let over = Backfill { stage: Stage::Ended { at: later(9), why: Ending::CalledOff }, ..new.clone() };
@@ -106,7 +106,7 @@ pub async fn turns_are_written_with_their_backfill_or_not_at_all(stores: Stores)
     let (first, second) = (turn(), turn());
     let stored = stores.backfills.step(&new, None, std::slice::from_ref(&first)).await.unwrap();
     assert_eq!(stores.reposts.get(new.tenant, first.0.id).await.unwrap().as_ref(), Some(&first.0));
-    assert_eq!(stores.reposts.journal(new.tenant, first.0.id).await.unwrap(), [first.2.clone()]);
+    assert_eq!(stores.reposts.journal(new.tenant, first.0.id).await.unwrap(), std::slice::from_ref(&first.2));
     assert_eq!(stores.jobs.find(&first.0.job_key()).await.unwrap().map(|job| job.new.id), Some(first.1.id));
     let twice = stores.backfills.step(&stored, None, std::slice::from_ref(&second)).await.unwrap_err();
     assert_eq!(twice.kind(), ErrorKind::Conflict);

@@ -91,8 +91,7 @@ impl Operator<'_> {
             });
         }
         reposts.sort_by(|a: &Story, b| (a.repost.key.platform, &a.handle).cmp(&(b.repost.key.platform, &b.handle)));
-        let mut rules = self.rules().await?;
-        rules.retain(|rule| rule.source == post.connection);
+        let rules = self.rules_taking(post.connection).await?;
         let mut untouched = untouched(post, &rules, &connections, &reposts);
         self.tell_backfills(post, &rules, &mut untouched).await?;
         Ok(Explanation { handle: handle(&connections, post.connection), post: post.clone(), reposts, untouched })

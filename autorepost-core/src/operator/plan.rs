@@ -79,8 +79,7 @@ impl Operator<'_> {
     pub async fn plan(&self, source: &Connection, pages: u32) -> Result<Vec<Planned>> {
         let access = Access::open(source, &self.ports.keys)?;
         let connections: BTreeMap<_, _> = self.connections().await?.into_iter().map(|one| (one.id, one)).collect();
-        let mut rules = self.rules().await?;
-        rules.retain(|rule| rule.source == source.id);
+        let rules = self.rules_taking(source.id).await?;
         let client = self.ports.source(source.platform)?;
         let (mut planned, mut page) = (Vec::new(), None);
         for _ in 0..pages {

@@ -64,8 +64,7 @@ impl Operator<'_> {
     pub async fn repost(&self, post: &Post, to: Destinations) -> Result<Vec<Asked>> {
         let wanted = |id: ConnectionId| matches!(to, Destinations::All) || to == Destinations::One(id);
         let connections = self.connections().await?;
-        let mut rules = self.rules().await?;
-        rules.retain(|rule| rule.source == post.connection);
+        let rules = self.rules_taking(post.connection).await?;
 
         let query = RepostQuery { post: Some(post.id), limit: ROWS_MAX, ..RepostQuery::default() };
         let existing = self.ports.reposts.list(self.tenant, &query).await?;

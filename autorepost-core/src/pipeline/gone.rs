@@ -61,7 +61,8 @@ impl Worker {
         for post in self.ports.posts.list(connection.tenant, &query).await? {
             let found = &post.found;
             let kind = listed.shown.get(&found.key);
-            if found.posted_at < listed.since || matches!(kind, Some(PostKind::Video { .. })) {
+            // What is a post by a file alone stands in no list.
+            if found.is_file() || found.posted_at < listed.since || matches!(kind, Some(PostKind::Video { .. })) {
                 continue;
             }
             let mut reposts = self.told_of(&post).await?;
@@ -97,8 +98,12 @@ impl Worker {
                 continue;
             }
             let journal = self.ports.reposts.journal(repost.tenant, repost.id).await?;
-            // A person who wants it all the same, after that, has the last word.
-            if !journal.iter().any(|entry| entry.event == SOURCE_DELETED) {
+            // A person who wants it all the same, after that, has the last word. What was told of and not left out was
+            // interrupted in between.
+            let mut since = journal.iter().skip_while(|entry| entry.event != SOURCE_DELETED);
+            let is_public = matches!(repost.state, RepostState::Published { .. });
+            let told = since.next().is_some() && (is_public || since.any(|entry| entry.event == "skipped"));
+            if !told {
                 untold.push(repost);
             }
         }

@@ -11,6 +11,7 @@ use crate::{
     notice,
     policy::after,
     port::{After, Guard, RepostQuery, Signal, Step},
+    post::{FoundPost, PostKind},
     repost::{Entry, Repost},
     rule::{DestinationSpec, Rule, RuleState},
     state::{Event, Owner, Reason, apply},
@@ -202,12 +203,16 @@ impl Worker {
     async fn orphaned(&self, repost: &Repost, why: String) -> Result<Gate> {
         let skip = Gate::Skip(Reason::new(Owner::Nobody, why.clone()));
         let Some(post) = self.ports.posts.get(repost.tenant, repost.post).await? else { return Ok(skip) };
-        let mut rules = self.ports.rules.list(repost.tenant).await?;
-        rules.retain(|rule| rule.source == post.connection);
+        let rules = self.rules_taking(repost.tenant, post.connection).await?;
         let connections = self.ports.connections.list(Some(repost.tenant)).await?;
         let connections = connections.into_iter().map(|one| (one.id, one)).collect();
         let same = |one: &Decision| one.platform == repost.key.platform && one.account == repost.key.account;
-        let decisions = decide(&post.found, &rules, &connections);
+        // What was private when it was stored may be shown by now, and is looked at for that reason: its preparation finds out.
+        let found = match post.found.is_hidden() {
+            true => FoundPost { kind: PostKind::Video { duration_secs: None }, ..post.found },
+            false => post.found,
+        };
+        let decisions = decide(&found, &rules, &connections);
         Ok(match decisions.into_iter().find(|one| same(one) && one.skip.is_none()) {
             Some(Decision { rule, connection, .. }) => {
                 let name = rules.iter().find(|one| one.id == rule).map_or("", |one| one.name.as_str());

@@ -12,7 +12,7 @@ use crate::{
     Error, ErrorKind, Result,
     connection::{Connection, ConnectionStatus},
     credential::{Access, Credential, binding},
-    id::{ConnectionId, RuleId},
+    id::{ConnectionId, RuleId, TenantId},
     job::{Finish, Job, refresh_key},
     pipeline::{
         admit::Seen,
@@ -232,10 +232,15 @@ impl Worker {
 
     /// The rules that take the posts of a connection: its own, and those of log-ins that list in its name.
     pub(super) async fn rules_of(&self, connection: &Connection) -> Result<Vec<Rule>> {
-        let mut rules = self.ports.rules.list(connection.tenant).await?;
-        let all = self.ports.connections.list(Some(connection.tenant)).await?;
-        let listers = all.iter().filter(|one| one.lists_for == Some(connection.id)).map(|one| one.id);
-        let sources: BTreeSet<ConnectionId> = listers.chain([connection.id]).collect();
+        self.rules_taking(connection.tenant, connection.id).await
+    }
+
+    /// The rules that take the posts of a connection, by its id: its own, and those of log-ins that list in its name.
+    pub(super) async fn rules_taking(&self, tenant: TenantId, source: ConnectionId) -> Result<Vec<Rule>> {
+        let mut rules = self.ports.rules.list(tenant).await?;
+        let all = self.ports.connections.list(Some(tenant)).await?;
+        let listers = all.iter().filter(|one| one.lists_for == Some(source)).map(|one| one.id);
+        let sources: BTreeSet<ConnectionId> = listers.chain([source]).collect();
         rules.retain(|rule| sources.contains(&rule.source) && rule.state != RuleState::Removed);
         Ok(rules)
     }

@@ -10,10 +10,11 @@ use autorepost_core::{
     id::{ConnectionId, TenantId},
     job::sync_key,
     memory::MemorySource,
+    operator::Operator,
     policy::Policy,
     port::{Fetched, Listing, PostQuery, Source},
     post::FoundPost,
-    rule::RuleSpec,
+    rule::{RuleSpec, RuleState},
     worker::Worker,
 };
 
@@ -114,6 +115,12 @@ fn a_login_lists_on_for_a_session_that_is_dead() {
     set_status(&it, it.source.id, ConnectionStatus::Active);
     it.run_for(HOUR);
     assert_eq!((it.states("2"), it.shown()), (vec!["published"; 3], vec![2, 2, 2]));
+    // The log-in's rules are those of the session's posts, too.
+    block_on(Operator::new(&it.bench.ports, TenantId::OWNER, "test").set_rule_state("everything", RuleState::Removed))
+        .unwrap();
+    it.post("3", 0);
+    it.run_for(3 * HOUR);
+    assert_eq!((it.states("3"), it.shown()), (vec!["published"; 3], vec![3, 3, 3]));
 }
 
 #[test]

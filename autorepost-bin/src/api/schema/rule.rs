@@ -30,6 +30,7 @@ pub struct RuleSpecSchema {
     pub shadow: bool,
     /// What becomes of what it made of a post that is deleted or made private at its source; `keep` without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OnSourceDeletedSchema, required = false)]
     pub on_source_deleted: Option<OnSourceDeletedSchema>,
     /// The creator's other names: a TikTok handle without `@`, in lower case, to the handle on each platform.
     #[serde(default)]

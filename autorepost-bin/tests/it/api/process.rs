@@ -140,6 +140,7 @@ async fn the_running_program_keeps_to_its_document() {
     let mut config = String::from(
         "[checks]\n\
          # 400 is for what the document forbids, and never for what it allows; 422 is for what cannot work all the same.\n\
+         negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 422, 428, 429, 431]\n\
          positive_data_acceptance.expected-statuses = [\"2xx\", 401, 403, 404, 409, 422, 429]\n",
     );
     for (name, id) in ids {
