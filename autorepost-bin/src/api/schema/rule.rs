@@ -42,7 +42,7 @@ pub struct RuleSpecSchema {
 #[serde(rename_all = "snake_case")]
 #[schema(as = OnSourceDeleted)]
 pub enum OnSourceDeletedSchema {
-    /// Nothing: it is published, and stays.
+    /// Nothing is looked for. Before a late publication the source is asked all the same, and what is gone is left out.
     Keep,
     /// What is not published yet is left out, and of what is published the webhook `repost.source_deleted` tells.
     Notify,
