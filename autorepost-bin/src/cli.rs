@@ -687,7 +687,7 @@ pub enum Secrets {
 /// Options of `smoke`.
 #[derive(Args)]
 pub struct Smoke {
-    /// Where the interface is reached, such as https://autorepost.example.com.
+    /// Where the interface is reached: its address, with https:// before it.
     pub url: url::Url,
 }
 
