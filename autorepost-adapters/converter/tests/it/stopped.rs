@@ -22,7 +22,7 @@ fn working(folder: &Path) -> usize {
 async fn a_conversion_that_is_dropped_leaves_neither_process_nor_file() {
     let house = House::new();
     let file = house.folder.path().join("clip.mp4");
-    make(&format!("{} -c:v libx264 -preset ultrafast -pix_fmt yuv444p -c:a aac", sources("1280x720", 30, 20.0)), &file);
+    make(&format!("{} -c:v libx264 -preset ultrafast -pix_fmt yuv444p -c:a aac", sources("1280x720", 30, 60.0)), &file);
     let source = house.keep_file(&file).await;
     let (profile, _) = wanted(&source, Platform::X);
     let begun = Notify::new();
