@@ -443,10 +443,7 @@ impl JobQueue for Door {
     }
 
     async fn claim(&self, kinds: &[JobKind], max: u32, lease: Duration) -> Result<Vec<Job>> {
-        let audited =
-            !matches!(self.hub.sabotage, Some(Sabotage::NoAudit | Sabotage::NoOverlap | Sabotage::CursorMovesAnyway));
-        let kinds: Vec<JobKind> =
-            kinds.iter().copied().filter(|kind| audited || *kind != JobKind::SourceAudit).collect();
+        let kinds: Vec<JobKind> = kinds.iter().copied().filter(|kind| self.hub.runs(*kind)).collect();
         self.unit(self.hub.memory.claim(&kinds, max, lease)).await
     }
 

@@ -14,6 +14,7 @@ use std::{
 use autorepost_core::{
     Platform,
     id::RepostId,
+    job::JobKind,
     memory::{ManualClock, Memory},
     port::{Clock, EventSink, Signal},
     state::RepostState,
@@ -65,6 +66,13 @@ impl Hub {
 
     pub fn is(&self, sabotage: Sabotage) -> bool {
         self.sabotage == Some(sabotage)
+    }
+
+    /// Whether jobs of this kind are ever run: some faults are about what only an audit would find.
+    pub fn runs(&self, kind: JobKind) -> bool {
+        let unaudited =
+            matches!(self.sabotage, Some(Sabotage::NoAudit | Sabotage::NoOverlap | Sabotage::CursorMovesAnyway));
+        !unaudited || kind != JobKind::SourceAudit
     }
 
     /// Writes a line of the trace, when somebody is to read it.

@@ -49,7 +49,7 @@ pub enum Sabotage {
     ToldAfterwards,
 }
 
-/// Every fault, and a word of the verdict that it must lead to.
+/// Every fault, and a word of the verdict that it must lead to; a bar stands between those that are as good.
 pub const ALL: [(Sabotage, &str); 22] = [
     (Sabotage::IntentAfterCommit, "without a stored intent"),
     (Sabotage::DoubtIsRetried, "intents"),
@@ -58,7 +58,7 @@ pub const ALL: [(Sabotage, &str); 22] = [
     (Sabotage::NoSettleWindow, "twice"),
     (Sabotage::FindIsBlind, "show"),
     (Sabotage::CaptionIsProof, "shown"),
-    (Sabotage::NoDeadline, "without a stored intent"),
+    (Sabotage::NoDeadline, "without a stored intent|twice"),
     (Sabotage::NoClockGuard, "show"),
     (Sabotage::NoFence, "under a lost lease"),
     (Sabotage::NoVersion, "under a lost lease"),

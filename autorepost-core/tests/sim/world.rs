@@ -515,7 +515,7 @@ impl World {
         let now = self.hub.now();
         let next = self.hub.memory.look_at_live_jobs(|jobs| {
             let held = |lane: &str| jobs.iter().any(|job| job.state == JobState::Running && job.new.lane == lane);
-            let times = jobs.iter().filter_map(|job| match job.state {
+            let times = jobs.iter().filter(|job| self.hub.runs(job.new.kind)).filter_map(|job| match job.state {
                 JobState::Queued if !held(&job.new.lane) => Some(job.new.run_at),
                 JobState::Running => job.leased_until,
                 _ => None,
