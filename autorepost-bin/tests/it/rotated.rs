@@ -100,8 +100,7 @@ async fn a_new_secret_of_an_app_is_used_by_the_next_request() {
     stage.all_once([1]).await;
 
     stage.world().rotate_app(Login::Google, SandboxApps::YOUTUBE.0, "second");
-    stage.world().rotate_app(Login::X1, SandboxApps::X.0, "second-x");
-    put(&mut stage, name, &bundle("second", "second-x"));
+    put(&mut stage, name, &bundle("second", SandboxApps::X.1));
     stage.add_posts([2]);
     stage.all_once([1, 2]).await;
     let all = stage.ok(&["refresh", "--all"]).await;
