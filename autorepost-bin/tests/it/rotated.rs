@@ -99,10 +99,19 @@ async fn a_new_secret_of_an_app_is_used_by_the_next_request() {
     stage.add_posts([1]);
     stage.all_once([1]).await;
 
+    // The platforms know the new secrets a while before the bundle does: an account that is refused meanwhile comes back.
     stage.world().rotate_app(Login::Google, SandboxApps::YOUTUBE.0, "second");
-    put(&mut stage, name, &bundle("second", SandboxApps::X.1));
+    stage.world().rotate_app(Login::X1, SandboxApps::X.0, "second-x");
     stage.add_posts([2]);
-    stage.all_once([1, 2]).await;
+    until("X is called dead", async || {
+        let status = stage.ok(&["status"]).await;
+        let accounts = status["accounts"].as_array().unwrap();
+        accounts.iter().any(|one| one["platform"] == "x" && one["status"] == "needs_reconnect")
+    })
+    .await;
+    put(&mut stage, name, &bundle("second", "second-x"));
+    stage.add_posts([3]);
+    stage.all_once([1, 2, 3]).await;
     let all = stage.ok(&["refresh", "--all"]).await;
     assert!(all.as_array().unwrap().iter().all(|one| one["well"] == true), "{all}\n{}", stage.log());
     assert!(!stage.log().contains("second"), "no secret is logged");

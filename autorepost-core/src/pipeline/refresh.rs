@@ -25,6 +25,10 @@ const REFRESH_SECS_MIN: i64 = 30;
 /// wrong in between, or before, counts for nothing.
 const REFUSED: &str = "refused, and asked once more: ";
 
+/// Doublings of the wait between two looks at a credential that is called dead. Fewer than failures that are an alarm: it was
+/// told already.
+const DEAD_LOOKS_MAX: u32 = 9;
+
 impl Worker {
     pub(crate) async fn refresh(&self, job: &Job) -> Result<End> {
         let id = ConnectionId::from_uuid(job.new.subject);
@@ -38,8 +42,12 @@ impl Worker {
         }
         match self.renew(&connection).await {
             Ok(next) => self.renewed(job, &connection, next).await,
-            // Platforms have refused living tokens: one refusal is no proof, and a dead one is asked about now and then.
-            Err(error) if error.kind() == ErrorKind::Unauthorized && !was_refused(job) => {
+            // Platforms have refused living tokens: one refusal is no proof. Of one that is called dead it says nothing new.
+            Err(error)
+                if error.kind() == ErrorKind::Unauthorized
+                    && !was_refused(job)
+                    && connection.status != ConnectionStatus::NeedsReconnect =>
+            {
                 let again = self.again_after(job, &error);
                 Ok(End::Finish(match again {
                     Finish::Again { run_at, attempts, note } => {
@@ -55,8 +63,12 @@ impl Worker {
                     _ => ConnectionStatus::Error,
                 };
                 self.mark(job, &connection, status, &error).await?;
-                let run_at = after(self.now(), self.policy.verify_every);
-                Ok(End::Finish(Finish::Again { run_at, attempts: 0, note: Some(error.to_string()) }))
+                // What is called dead may live: an app's secret that was rotated at the platform before it was here, a key
+                // that is put back. So it is asked about again, soon at first, and then once a day.
+                let attempts = if connection.status == status { (job.attempts + 1).min(DEAD_LOOKS_MAX) } else { 0 };
+                let wait = self.policy.hold.saturating_mul(1 << attempts).min(self.policy.verify_every);
+                let run_at = after(self.now(), wait);
+                Ok(End::Finish(Finish::Again { run_at, attempts, note: Some(error.to_string()) }))
             }
             // A network blip is no dead grant: the credential stays as it is.
             Err(error) => {

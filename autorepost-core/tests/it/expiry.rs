@@ -68,7 +68,7 @@ fn a_dead_account_is_found_by_the_first_post_after_a_pause() {
     it.post("1", 60);
     it.run_for(8 * HOUR);
     let x = &it.bench.authorizers[&Platform::X];
-    for _ in 0..2 {
+    for _ in 0..10 {
         x.fail_next(Error::new(ErrorKind::Unauthorized, "verify", "the token was revoked"));
     }
     let status = || {

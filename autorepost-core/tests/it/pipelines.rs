@@ -279,7 +279,7 @@ fn a_dead_grant_holds_its_reposts_until_the_account_is_connected_again() {
     it.run_for(10 * MINUTE);
     let status = |id| block_on(it.bench.ports.connections.get(TenantId::OWNER, id)).unwrap().unwrap().status;
     assert_eq!(status(it.destinations[2].id), ConnectionStatus::Active);
-    for _ in 0..2 {
+    for _ in 0..20 {
         x.fail_next(Error::new(ErrorKind::Unauthorized, "verify", "the token was revoked"));
     }
     block_on(it.bench.ports.jobs.hasten(&[refresh_key(it.destinations[2].id)])).unwrap();
@@ -292,6 +292,25 @@ fn a_dead_grant_holds_its_reposts_until_the_account_is_connected_again() {
     block_on(it.bench.memory.connect(&it.destinations[2], &[])).unwrap();
     it.run_for(10 * MINUTE);
     assert_eq!(it.states("1"), ["published"; 3]);
+}
+
+/// An app's secret that was rotated at the platform before it was here makes living accounts look dead: they come back.
+#[test]
+fn what_was_called_dead_and_lives_comes_back_by_itself() {
+    let it = Installation::new(19);
+    it.run_for(10 * MINUTE);
+    let x = &it.bench.authorizers[&Platform::X];
+    for _ in 0..3 {
+        x.fail_next(Error::new(ErrorKind::Unauthorized, "verify", "the app is not known"));
+    }
+    let (id, memory) = (it.destinations[2].id, &it.bench.memory);
+    let status = || block_on(ConnectionStore::get(memory.as_ref(), TenantId::OWNER, id)).unwrap().unwrap().status;
+    block_on(it.bench.ports.jobs.hasten(&[refresh_key(id)])).unwrap();
+    it.run_for(2 * MINUTE);
+    assert_eq!(status(), ConnectionStatus::NeedsReconnect);
+    it.post("1", -600);
+    it.run_for(HOUR);
+    assert_eq!((status(), it.states("1"), it.shown()), (ConnectionStatus::Active, vec!["published"; 3], vec![1; 3]));
 }
 
 #[test]
