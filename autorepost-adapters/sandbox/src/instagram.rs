@@ -12,14 +12,14 @@ use axum::{
     extract::{Path, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodFilter, get},
 };
 use serde_json::{Value, json};
 
 use crate::{
     fate::Fate,
     fault::Step,
-    server::{header, under_faults},
+    server::{header, served, served_at, under_faults},
     world::{InstagramAccount, Upload, World},
 };
 
@@ -51,37 +51,28 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route(
             "/{version}/{id}/media",
-            post(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Begin, request, |world, request| {
-                    upload::create(world, id, request)
-                })
-                .await
+            served_at(MethodFilter::POST, (PLATFORM, Step::Begin), |world, (_, id): (String, String), request| {
+                upload::create(world, id, request)
             })
-            .get(
-                async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                    under_faults(&world, PLATFORM, Step::List, request, |world, request| list(world, id, request)).await
-                },
-            ),
+            .merge(served_at(
+                MethodFilter::GET,
+                (PLATFORM, Step::List),
+                |world, (_, id): (String, String), request| list(world, id, request),
+            )),
         )
         .route(
             "/{version}/{id}/media_publish",
-            post(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Commit, request, |world, request| publish(world, id, request))
-                    .await
+            served_at(MethodFilter::POST, (PLATFORM, Step::Commit), |world, (_, id): (String, String), request| {
+                publish(world, id, request)
             }),
         )
         .route(
             "/{version}/{id}/content_publishing_limit",
-            get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, |world, request| limit(world, id, request)).await
+            served_at(MethodFilter::GET, (PLATFORM, Step::List), |world, (_, id): (String, String), request| {
+                limit(world, id, request)
             }),
         )
-        .route(
-            "/refresh_access_token",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, renew).await
-            }),
-        )
+        .route("/refresh_access_token", served(MethodFilter::GET, (PLATFORM, Step::Token), renew))
         .route("/{version}/{id}", get(read))
         // Meta's own SDK reads nodes so.
         .route("/{version}/{id}/", get(read))

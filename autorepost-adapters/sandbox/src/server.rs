@@ -6,13 +6,14 @@ use autorepost_core::Platform;
 use axum::{
     Router,
     body::{Body, BodyDataStream},
-    extract::Request,
+    extract::{Path, Request, State},
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodFilter, MethodRouter, get, on},
 };
 use futures_util::{StreamExt, stream::poll_fn};
+use serde::de::DeserializeOwned;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use crate::{
@@ -115,6 +116,35 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Serves what one method asks for, under the faults of a step.
+pub(crate) fn served<F>(
+    method: MethodFilter,
+    (platform, step): (Platform, Step),
+    handler: impl FnOnce(Arc<World>, Request) -> F + Clone + Send + Sync + 'static,
+) -> MethodRouter<Arc<World>>
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    on(method, async move |State(world): State<Arc<World>>, request: Request| {
+        under_faults(&world, platform, step, request, handler).await
+    })
+}
+
+/// The same for a handler that wants the path's parameters.
+pub(crate) fn served_at<P, F>(
+    method: MethodFilter,
+    (platform, step): (Platform, Step),
+    handler: impl FnOnce(Arc<World>, P, Request) -> F + Clone + Send + Sync + 'static,
+) -> MethodRouter<Arc<World>>
+where
+    P: DeserializeOwned + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    on(method, async move |State(world): State<Arc<World>>, Path(place): Path<P>, request: Request| {
+        under_faults(&world, platform, step, request, |world, request| handler(world, place, request)).await
+    })
 }
 
 /// Runs a handler under the fault plan. The handler's work goes on even when the client has given up.

@@ -10,10 +10,10 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::Request,
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
-    routing::get,
+    routing::MethodFilter,
 };
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
@@ -22,7 +22,7 @@ pub use session::PASSWORD;
 
 use crate::{
     fault::{Refusal, Step},
-    server::{header, under_faults},
+    server::{header, served, served_at},
     world::{TikTokAccount, TikTokPost, World},
 };
 
@@ -33,36 +33,18 @@ const CHAIN_TOKEN: &str = "sandbox-chain-token";
 /// Bytes of a video that are read at once.
 const READ_BYTES: usize = 256 << 10;
 
-type Worldly = State<Arc<World>>;
-
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .merge(session::routes())
-        .route(
-            "/{profile}",
-            get(async |State(world): Worldly, Path(name): Path<String>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Page, request, |world, request| profile(world, name, request))
-                    .await
-            }),
-        )
-        .route(
-            "/api/creator/item_list/",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Page, request, list).await
-            }),
-        )
+        .route("/{profile}", served_at(MethodFilter::GET, (PLATFORM, Step::Page), profile))
+        .route("/api/creator/item_list/", served(MethodFilter::GET, (PLATFORM, Step::Page), list))
         .route(
             "/{profile}/video/{id}",
-            get(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Page, request, |world, request| post(world, id, request)).await
+            served_at(MethodFilter::GET, (PLATFORM, Step::Page), |world, (_, id): (String, String), request| {
+                post(world, id, request)
             }),
         )
-        .route(
-            "/cdn/{id}",
-            get(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Media, request, |world, request| media(world, id, request)).await
-            }),
-        )
+        .route("/cdn/{id}", served_at(MethodFilter::GET, (PLATFORM, Step::Media), media))
 }
 
 async fn profile(world: Arc<World>, name: String, request: Request) -> Response {

@@ -10,10 +10,10 @@ use autorepost_core::{Platform, caption::weighted_length};
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::MethodFilter,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use signature::signed;
 use crate::{
     fate::Fate,
     fault::Step,
-    server::under_faults,
+    server::{served, served_at},
     world::{Upload, World},
 };
 
@@ -39,30 +39,10 @@ pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .merge(login::routes())
         .merge(media::routes())
-        .route(
-            "/2/tweets",
-            post(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Commit, request, create_post).await
-            }),
-        )
-        .route(
-            "/2/tweets/{id}",
-            get(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, |world, request| lookup(world, id, request)).await
-            }),
-        )
-        .route(
-            "/2/users/me",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, me).await
-            }),
-        )
-        .route(
-            "/2/users/{id}/tweets",
-            get(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, |world, request| timeline(world, id, request)).await
-            }),
-        )
+        .route("/2/tweets", served(MethodFilter::POST, (PLATFORM, Step::Commit), create_post))
+        .route("/2/tweets/{id}", served_at(MethodFilter::GET, (PLATFORM, Step::List), lookup))
+        .route("/2/users/me", served(MethodFilter::GET, (PLATFORM, Step::Token), me))
+        .route("/2/users/{id}/tweets", served_at(MethodFilter::GET, (PLATFORM, Step::List), timeline))
 }
 
 async fn create_post(world: Arc<World>, request: Request) -> Response {

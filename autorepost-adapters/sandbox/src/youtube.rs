@@ -12,14 +12,14 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{MethodFilter, post},
 };
 use serde_json::{Value, json};
 
 use crate::{
     fault::Step,
     receive,
-    server::{header, token_of, under_faults},
+    server::{header, served, token_of, under_faults},
     world::{Shown, Upload, World, YouTubeChannel},
 };
 
@@ -36,17 +36,16 @@ const JSON_BYTES_MAX: usize = 64 << 10;
 type Worldly = State<Arc<World>>;
 
 pub(crate) fn routes() -> Router<Arc<World>> {
-    let upload = post(async |State(world): Worldly, request: Request| {
-        under_faults(&world, PLATFORM, Step::Begin, request, begin).await
-    })
-    .put(async |State(world): Worldly, request: Request| {
-        let step = match range(&request) {
-            Some(Sent::Probe) => Step::Status,
-            Some(Sent::Bytes { end, total, .. }) if end + 1 == total => Step::Commit,
-            _ => Step::Bytes,
-        };
-        under_faults(&world, PLATFORM, step, request, chunk).await
-    });
+    let upload = served(MethodFilter::POST, (PLATFORM, Step::Begin), begin).put(
+        async |State(world): Worldly, request: Request| {
+            let step = match range(&request) {
+                Some(Sent::Probe) => Step::Status,
+                Some(Sent::Bytes { end, total, .. }) if end + 1 == total => Step::Commit,
+                _ => Step::Bytes,
+            };
+            under_faults(&world, PLATFORM, step, request, chunk).await
+        },
+    );
     Router::new()
         .route("/upload/youtube/v3/videos", upload.clone())
         .route("/resumable/upload/youtube/v3/videos", upload)

@@ -4,18 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::MethodFilter,
 };
 use serde_json::json;
 
-use super::{PLATFORM, TOKEN, Worldly, error, parameters};
+use super::{PLATFORM, TOKEN, error, parameters};
 use crate::{
     consent::{self, Allowed, Login, Presented, Refused},
     fault::Step,
-    server::under_faults,
+    server::served,
     world::{InstagramAccount, State as Platforms, World},
 };
 
@@ -26,22 +26,12 @@ pub(crate) fn page() -> Router<Arc<World>> {
 
 /// Where its codes are exchanged.
 pub(crate) fn code_routes() -> Router<Arc<World>> {
-    Router::new().route(
-        "/oauth/access_token",
-        post(async |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, login_token).await
-        }),
-    )
+    Router::new().route("/oauth/access_token", served(MethodFilter::POST, (PLATFORM, Step::Token), login_token))
 }
 
 /// Where its tokens are exchanged for longer ones.
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new().route(
-        "/access_token",
-        get(async |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, login_exchange).await
-        }),
-    )
+    Router::new().route("/access_token", served(MethodFilter::GET, (PLATFORM, Step::Token), login_exchange))
 }
 
 async fn login_token(world: Arc<World>, request: Request) -> Response {
@@ -117,24 +107,9 @@ pub(crate) fn facebook_page() -> Router<Arc<World>> {
 /// Its tokens, and the Pages that they lead to.
 pub(crate) fn facebook_routes() -> Router<Arc<World>> {
     Router::new()
-        .route(
-            "/{version}/oauth/access_token",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, facebook_token).await
-            }),
-        )
-        .route(
-            "/{version}/me/permissions",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, permissions).await
-            }),
-        )
-        .route(
-            "/{version}/me/accounts",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, pages).await
-            }),
-        )
+        .route("/{version}/oauth/access_token", served(MethodFilter::GET, (PLATFORM, Step::Token), facebook_token))
+        .route("/{version}/me/permissions", served(MethodFilter::GET, (PLATFORM, Step::Token), permissions))
+        .route("/{version}/me/accounts", served(MethodFilter::GET, (PLATFORM, Step::Token), pages))
 }
 
 async fn facebook_token(world: Arc<World>, request: Request) -> Response {

@@ -5,19 +5,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::MethodFilter,
 };
 use futures_util::TryStreamExt;
 use serde_json::json;
 
-use super::{PLATFORM, Worldly, authorized, error, holder, parameters};
+use super::{PLATFORM, authorized, error, holder, parameters};
 use crate::{
     fault::Step,
     receive,
-    server::{header, under_faults},
+    server::{header, served_at},
     world::{Upload, World},
 };
 
@@ -30,8 +30,8 @@ const VIDEO_BYTES_MAX: u64 = 1 << 30;
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new().route(
         "/ig-api-upload/{version}/{id}",
-        post(async |State(world): Worldly, Path((_, id)): Path<(String, String)>, request: Request| {
-            under_faults(&world, PLATFORM, Step::Bytes, request, |world, request| bytes(world, id, request)).await
+        served_at(MethodFilter::POST, (PLATFORM, Step::Bytes), |world, (_, id): (String, String), request| {
+            bytes(world, id, request)
         }),
     )
 }

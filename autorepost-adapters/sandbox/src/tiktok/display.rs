@@ -7,10 +7,10 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{Request, State},
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::MethodFilter,
 };
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::login::open_id;
 use crate::{
     fault::Step,
-    server::{token_of, under_faults},
+    server::{served, token_of},
     world::{TikTokAccount, World},
 };
 
@@ -50,22 +50,10 @@ const USER_FIELDS: [&str; 6] =
 /// These need a scope that no app of the sandbox has.
 const PROFILE_FIELDS: [&str; 4] = ["username", "bio_description", "is_verified", "profile_deep_link"];
 
-type Worldly = State<Arc<World>>;
-
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
-        .route(
-            "/v2/user/info/",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, user_info).await
-            }),
-        )
-        .route(
-            "/v2/video/list/",
-            post(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, video_list).await
-            }),
-        )
+        .route("/v2/user/info/", served(MethodFilter::GET, (PLATFORM, Step::Token), user_info))
+        .route("/v2/video/list/", served(MethodFilter::POST, (PLATFORM, Step::List), video_list))
 }
 
 fn answer(status: u16, code: &str, message: &str, data: &Value) -> Response {

@@ -6,24 +6,22 @@ use autorepost_core::Platform;
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{Request, State},
+    extract::Request,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::MethodFilter,
 };
 use serde_json::json;
 
 use crate::{
     consent::{self, Login, Presented, Refused},
     fault::Step,
-    server::under_faults,
+    server::served,
     world::{TikTokGrant, World},
 };
 
 const PLATFORM: Platform = Platform::TikTok;
 /// Largest form that is read, in bytes.
 const FORM_BYTES_MAX: usize = 64 << 10;
-
-type Worldly = State<Arc<World>>;
 
 /// Login Kit's page.
 pub(crate) fn page() -> Router<Arc<World>> {
@@ -32,12 +30,7 @@ pub(crate) fn page() -> Router<Arc<World>> {
 
 /// Login Kit's tokens.
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new().route(
-        "/v2/oauth/token/",
-        post(async |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, login_token).await
-        }),
-    )
+    Router::new().route("/v2/oauth/token/", served(MethodFilter::POST, (PLATFORM, Step::Token), login_token))
 }
 
 async fn login_token(world: Arc<World>, request: Request) -> Response {

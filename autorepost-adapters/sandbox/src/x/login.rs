@@ -8,7 +8,7 @@ use axum::{
     extract::{RawQuery, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodFilter, get},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -20,15 +20,13 @@ use super::{
 use crate::{
     consent::{self, Asked, Login, Presented, Refused},
     fault::Step,
-    server::{header, under_faults},
+    server::{header, served},
     world::{World, XAccount, XGrant},
 };
 
 pub(super) fn routes() -> Router<Arc<World>> {
     let under = |step: fn(Arc<World>, Request) -> futures_util::future::BoxFuture<'static, Response>| {
-        post(async move |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, step).await
-        })
+        served(MethodFilter::POST, (PLATFORM, Step::Token), step)
     };
     Router::new()
         .route("/oauth/request_token", under(|world, request| Box::pin(request_token(world, request))))

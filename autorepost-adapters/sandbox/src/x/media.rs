@@ -5,20 +5,20 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{FromRequest, Multipart, Path, Request, State},
+    extract::{FromRequest, Multipart, Request},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::MethodFilter,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{PLATFORM, Worldly, json_body, problem, signature::signed};
+use super::{PLATFORM, json_body, problem, signature::signed};
 use crate::{
     fault::Step,
     receive,
-    server::{header, under_faults},
+    server::{header, served, served_at},
     world::{Upload, World},
 };
 
@@ -33,31 +33,10 @@ const SEGMENTS_MAX: u64 = 1000;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
-        .route(
-            "/2/media/upload/initialize",
-            post(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Begin, request, initialize).await
-            }),
-        )
-        .route(
-            "/2/media/upload/{id}/append",
-            post(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Bytes, request, |world, request| append(world, id, request)).await
-            }),
-        )
-        .route(
-            "/2/media/upload/{id}/finalize",
-            post(async |State(world): Worldly, Path(id): Path<String>, request: Request| {
-                under_faults(&world, PLATFORM, Step::Status, request, |world, request| finalize(world, id, request))
-                    .await
-            }),
-        )
-        .route(
-            "/2/media/upload",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Status, request, status).await
-            }),
-        )
+        .route("/2/media/upload/initialize", served(MethodFilter::POST, (PLATFORM, Step::Begin), initialize))
+        .route("/2/media/upload/{id}/append", served_at(MethodFilter::POST, (PLATFORM, Step::Bytes), append))
+        .route("/2/media/upload/{id}/finalize", served_at(MethodFilter::POST, (PLATFORM, Step::Status), finalize))
+        .route("/2/media/upload", served(MethodFilter::GET, (PLATFORM, Step::Status), status))
 }
 
 async fn initialize(world: Arc<World>, request: Request) -> Response {

@@ -4,50 +4,36 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::MethodFilter,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::{PLATFORM, Worldly, authorized, error};
+use super::{PLATFORM, authorized, error};
 use crate::{
     fate::Fate,
     fault::Step,
-    server::under_faults,
+    server::served,
     world::{Shown, World, YouTubeChannel},
 };
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
-        .route(
-            "/youtube/v3/channels",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::Token, request, channels).await
-            }),
-        )
-        .route(
-            "/youtube/v3/videos",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, videos).await
-            }),
-        )
-        .route(
-            "/youtube/v3/playlistItems",
-            get(async |State(world): Worldly, request: Request| {
-                under_faults(&world, PLATFORM, Step::List, request, playlist_items).await
-            }),
-        )
+        .route("/youtube/v3/channels", served(MethodFilter::GET, (PLATFORM, Step::Token), channels))
+        .route("/youtube/v3/videos", served(MethodFilter::GET, (PLATFORM, Step::List), videos))
+        .route("/youtube/v3/playlistItems", served(MethodFilter::GET, (PLATFORM, Step::List), playlist_items))
 }
 
-/// The parameters of a read. Which parts are wanted must be said.
-fn asked(request: &Request) -> Result<BTreeMap<String, String>, Box<Response>> {
+/// Who reads, and with which parameters. Which parts are wanted must be said.
+fn asked(world: &World, request: &Request) -> Result<(YouTubeChannel, BTreeMap<String, String>), Box<Response>> {
+    let channel = authorized(world, request)?;
     let query = request.uri().query().unwrap_or_default();
     let query: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     match query.get("part").is_some_and(|part| !part.is_empty()) {
-        true => Ok(query),
+        true => Ok((channel, query)),
         false => Err(Box::new(error(StatusCode::BAD_REQUEST, "missingRequiredParameter", "No filter selected: part"))),
     }
 }
@@ -73,12 +59,8 @@ fn told(kind: &str, part: &str, items: Vec<Value>, total: usize, next: Option<St
 
 /// The resources of published videos, as `videos.list` tells them to their owner.
 async fn videos(world: Arc<World>, request: Request) -> Response {
-    let channel = match authorized(&world, &request) {
-        Ok(channel) => channel,
-        Err(refusal) => return *refusal,
-    };
-    let query = match asked(&request) {
-        Ok(query) => query,
+    let (channel, query) = match asked(&world, &request) {
+        Ok(asked) => asked,
         Err(refusal) => return *refusal,
     };
     let ids = query.get("id").map(String::as_str).unwrap_or_default();
@@ -118,12 +100,8 @@ pub(super) fn time(at: DateTime<Utc>) -> String {
 }
 
 async fn channels(world: Arc<World>, request: Request) -> Response {
-    let channel = match authorized(&world, &request) {
-        Ok(channel) => channel,
-        Err(refusal) => return *refusal,
-    };
-    let query = match asked(&request) {
-        Ok(query) => query,
+    let (channel, query) = match asked(&world, &request) {
+        Ok(asked) => asked,
         Err(refusal) => return *refusal,
     };
     if query.get("mine").is_none_or(|mine| mine != "true") {
@@ -141,12 +119,8 @@ fn uploads(channel: &YouTubeChannel) -> String {
 }
 
 async fn playlist_items(world: Arc<World>, request: Request) -> Response {
-    let channel = match authorized(&world, &request) {
-        Ok(channel) => channel,
-        Err(refusal) => return *refusal,
-    };
-    let query = match asked(&request) {
-        Ok(query) => query,
+    let (channel, query) = match asked(&world, &request) {
+        Ok(asked) => asked,
         Err(refusal) => return *refusal,
     };
     if query.get("playlistId") != Some(&uploads(&channel)) {

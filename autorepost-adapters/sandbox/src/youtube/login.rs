@@ -5,29 +5,24 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     body::to_bytes,
-    extract::{Request, State},
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::MethodFilter,
 };
 use serde_json::json;
 
-use super::{JSON_BYTES_MAX, PLATFORM, Worldly};
+use super::{JSON_BYTES_MAX, PLATFORM};
 use crate::{
     consent::{self, Login, Presented, Refused},
     fault::Step,
-    server::under_faults,
+    server::served,
     world::{World, YouTubeChannel},
 };
 
 /// Where codes and refresh tokens are exchanged.
 pub(crate) fn routes() -> Router<Arc<World>> {
-    Router::new().route(
-        "/token",
-        post(async |State(world): Worldly, request: Request| {
-            under_faults(&world, PLATFORM, Step::Token, request, token).await
-        }),
-    )
+    Router::new().route("/token", served(MethodFilter::POST, (PLATFORM, Step::Token), token))
 }
 
 /// The page on which owners allow access.
